@@ -1,0 +1,22 @@
+package event
+
+// Events of uses. They change no state; projections count them. Key is the key's
+// ARN and Material its 64 hex digits, Secret the secret's ARN.
+type (
+	Encrypted struct {
+		Key      string `json:"key"`
+		Material string `json:"material,omitempty"`
+	}
+	Decrypted struct {
+		Key      string `json:"key"`
+		Material string `json:"material,omitempty"`
+	}
+	DataKeyGenerated struct {
+		Key      string `json:"key"`
+		Material string `json:"material,omitempty"`
+	}
+	SecretValueRead struct {
+		Secret  string `json:"secret"`
+		Version string `json:"version"`
+	}
+)
