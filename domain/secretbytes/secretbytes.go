@@ -27,7 +27,7 @@ var ErrKeySize = errors.New("secretbytes: a key has 32 bytes")
 // Copies of a Key32 share one array: Zero on any of them wipes all. A Key32 is
 // not safe for use concurrent with its Zero. It cannot be compared with ==.
 type Key32 struct {
-	refusal
+	Unprintable
 	_ [0]func()
 	p **[KeySize]byte // see hidden
 }
@@ -83,7 +83,7 @@ func (k Key32) Zero() {
 // Copies of a Bytes share one buffer: Zero on any of them wipes all. A Bytes
 // is not safe for use concurrent with its Zero. It cannot be compared with ==.
 type Bytes struct {
-	refusal
+	Unprintable
 	_ [0]func()
 	p **[]byte // see hidden
 }

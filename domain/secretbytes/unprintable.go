@@ -15,21 +15,23 @@ const Redacted = "[secret]"
 // the value when it is read back.
 var ErrMarshal = errors.New("secretbytes: a secret is not marshalled")
 
-// refusal is embedded for its methods: it answers every interface through
-// which the standard library would otherwise reach for the bytes.
-type refusal struct{}
+// Unprintable is embedded in a type that holds secrets, for its methods: it
+// answers every interface through which the standard library would otherwise
+// reach for the bytes. It cannot answer for a value in an unexported field, so
+// the type must keep its bytes out of sight of reflection as well.
+type Unprintable struct{}
 
-func (refusal) String() string               { return Redacted }
-func (refusal) GoString() string             { return Redacted }
-func (refusal) LogValue() slog.Value         { return slog.StringValue(Redacted) }
-func (refusal) MarshalJSON() ([]byte, error) { return nil, ErrMarshal }
-func (refusal) MarshalText() ([]byte, error) { return nil, ErrMarshal }
+func (Unprintable) String() string               { return Redacted }
+func (Unprintable) GoString() string             { return Redacted }
+func (Unprintable) LogValue() slog.Value         { return slog.StringValue(Redacted) }
+func (Unprintable) MarshalJSON() ([]byte, error) { return nil, ErrMarshal }
+func (Unprintable) MarshalText() ([]byte, error) { return nil, ErrMarshal }
 
 // MarshalBinary stops encoding/gob.
-func (refusal) MarshalBinary() ([]byte, error) { return nil, ErrMarshal }
+func (Unprintable) MarshalBinary() ([]byte, error) { return nil, ErrMarshal }
 
 // Format answers every verb, %x and %p included, alike.
-func (refusal) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
+func (Unprintable) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
 
 // hidden keeps a T behind two pointers. Package fmt cannot call the methods of
 // an unexported field and prints what it finds by reflection; it follows one

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package envelope
+
+func mapSlab(size int) []byte { return make([]byte, size) }
