@@ -26,7 +26,7 @@ type step struct {
 
 func decode(body []byte, root *structure, v reflect.Value) error {
 	if len(body) > MaxBody {
-		return errMalformed
+		return errTooLarge
 	}
 	d := decoder{scanner: scanner{data: body}}
 	if d.space(); d.pos == len(body) {
@@ -79,7 +79,7 @@ func (d *decoder) structure(s *structure, v reflect.Value) error {
 		next = i + 1
 		bit := uint64(1) << i
 		if sent&bit != 0 {
-			return errMalformed
+			return errTwice
 		}
 		sent |= bit
 		if d.peek() == 'n' {
@@ -203,8 +203,10 @@ func (d *decoder) bytes(m *member, f reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	if escaped || m.kind == textKind {
+	if escaped {
 		raw = appendUnescaped(make([]byte, 0, len(raw)), raw)
+	} else if m.kind == textKind {
+		raw = append(make([]byte, 0, len(raw)), raw...) // not nil, even when empty
 	}
 	if m.kind == textKind {
 		f.SetBytes(raw)
@@ -243,7 +245,7 @@ func (d *decoder) strings(m *member, f reflect.Value) error {
 			return err
 		}
 		if len(list) == maxEntries {
-			return errMalformed
+			return errTooMany
 		}
 		allowed = allowed && !isNull && m.each.admits(s)
 		list = append(list, s)
@@ -292,7 +294,7 @@ func (d *decoder) structures(m *member, f reflect.Value) error {
 			break
 		}
 		if n == maxEntries {
-			return errMalformed
+			return errTooMany
 		}
 		list = reflect.Append(list, reflect.Zero(m.elem))
 		f.Set(list) // so that a failure below leaves nothing that Wipe cannot reach
@@ -347,8 +349,11 @@ func (d *decoder) stringMap(m *member, f reflect.Value) error {
 		if escaped {
 			raw = appendUnescaped(nil, raw)
 		}
-		if _, twice := entries[string(raw)]; twice || len(entries) == maxEntries {
-			return errMalformed
+		if _, twice := entries[string(raw)]; twice {
+			return errTwice
+		}
+		if len(entries) == maxEntries {
+			return errTooMany
 		}
 		value, isNull, err := d.entry(m.each)
 		if err != nil {

@@ -11,7 +11,8 @@ import (
 // It never holds any of the body's content.
 type SerializationError struct {
 	// Message is AWS's text, or empty where AWS sends the code alone, as it does
-	// for a body that is not JSON.
+	// for a body that is not JSON. Where a body is past one of our own bounds it
+	// says so.
 	Message string
 }
 

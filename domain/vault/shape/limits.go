@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // limits is what the service model asks of one value.
@@ -16,10 +15,10 @@ type limits struct {
 	min, max       int64
 	enum           []string
 	pattern        *regexp.Regexp
-	// The constraint of each limit in AWS's words.
-	minText, maxText, enumText, patternText string
-	// all of them, as a list names what its entries must satisfy.
-	allText string
+
+	// Each limit in AWS's words, and all of them as a list or map words what its
+	// entries must satisfy.
+	minText, maxText, enumText, patternText, allText string
 }
 
 const notNull = "Member must not be null"
@@ -38,7 +37,7 @@ func parseTag(s string) (tag, error) {
 	var t tag
 	for s != "" {
 		option := s
-		if at := strings.Index(s, "pattern="); at == 0 || strings.HasPrefix(s, "each.pattern=") || strings.HasPrefix(s, "key.pattern=") {
+		if name, _, _ := strings.Cut(s, "="); name == "pattern" || strings.HasSuffix(name, ".pattern") {
 			s = ""
 		} else {
 			option, s, _ = strings.Cut(s, ",")
@@ -121,11 +120,16 @@ func (l *limits) admits(s string) bool {
 
 // characters is the length of s in characters, or its length in bytes where that
 // lies on the same side of the limits: a character takes one to four bytes, so few
-// strings need counting.
+// strings need counting. s is valid UTF-8.
 func characters[T string | []byte](l *limits, s T) int64 {
 	n := int64(len(s))
-	if l.tooMuch(n) || l.hasMin && n < 4*l.min {
-		return int64(utf8.RuneCountInString(string(s)))
+	if !l.tooMuch(n) && (!l.hasMin || n >= 4*l.min) {
+		return n
+	}
+	for i := range len(s) {
+		if s[i]&0xC0 == 0x80 { // continues a character
+			n--
+		}
 	}
 	return n
 }

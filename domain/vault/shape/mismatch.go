@@ -8,6 +8,15 @@ var (
 	errNotObject = &SerializationError{"Expected null"}
 )
 
+// Bodies that AWS would take and this package does not, and JSON that is none.
+var (
+	errMalformed = &SerializationError{}
+	errTwice     = &SerializationError{"A member was sent more than once"}
+	errTooMany   = &SerializationError{"Too many entries in a list or map"}
+	errTooDeep   = &SerializationError{"Lists and structures are nested too deeply"}
+	errTooLarge  = &SerializationError{"The request body is too large"}
+)
+
 // begins tells whether a value of kind k can begin with byte c.
 func (k kind) begins(c byte) bool {
 	switch k {

@@ -79,7 +79,7 @@ func compileStruct(t reflect.Type, secret bool, depth int) (*structure, error) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "-" || name == "" && !f.IsExported() {
+		if name == "-" || name == "" && !f.IsExported() && !f.Anonymous {
 			continue
 		}
 		m, err := compileMember(f, name, secret, depth)

@@ -14,8 +14,6 @@ type scanner struct {
 	depth int // arrays and objects open at pos
 }
 
-var errMalformed = &SerializationError{}
-
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
 // peek is the byte at pos, or 0 at the end, which begins no token.
@@ -40,7 +38,7 @@ func (s *scanner) space() {
 // open enters the array or object that begins at pos.
 func (s *scanner) open() error {
 	if s.depth == maxNesting {
-		return errMalformed
+		return errTooDeep
 	}
 	s.depth++
 	s.pos++
@@ -146,8 +144,11 @@ func escape(b []byte) (r rune, size int) {
 		return '\t', 2
 	case 'u':
 		high, ok := hex4(b[2:])
-		if !ok || !utf16.IsSurrogate(high) {
-			return high, 6 * asInt(ok)
+		if !ok {
+			return 0, 0
+		}
+		if !utf16.IsSurrogate(high) {
+			return high, 6
 		}
 		if len(b) < 12 || b[6] != '\\' || b[7] != 'u' {
 			return 0, 0
@@ -159,13 +160,6 @@ func escape(b []byte) (r rune, size int) {
 		return r, 12
 	}
 	return 0, 0
-}
-
-func asInt(ok bool) int {
-	if ok {
-		return 1
-	}
-	return 0
 }
 
 func hex4(b []byte) (r rune, ok bool) {
