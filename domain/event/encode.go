@@ -31,8 +31,18 @@ func (e *SecretValueRead) appendMembers(dst []byte) []byte {
 // members in the fixed order of the log. The error is that of an event which
 // cannot be marshalled, and is a defect of the caller.
 func (r *Record) AppendLine(dst []byte) ([]byte, error) {
-	dst = append(dst, `{"n":`...)
-	dst = appendUint(dst, r.N)
+	return r.AppendBody(AppendNumber(dst, r.N))
+}
+
+// AppendNumber appends the beginning of a line: what comes before the body. A
+// record gets its n only when its commit is put together; the body is encoded
+// long before, by whoever decided the call.
+func AppendNumber(dst []byte, n uint64) []byte {
+	return appendUint(append(dst, `{"n":`...), n)
+}
+
+// AppendBody appends the rest of the line after AppendNumber.
+func (r *Record) AppendBody(dst []byte) ([]byte, error) {
 	dst = append(dst, `,"at":`...)
 	dst = appendTime(dst, r.At)
 	dst = appendMember(dst, "req", r.Request)

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// ticket is one call on its way through the log.
+type ticket struct {
+	req      *vault.Request
+	done     func(vault.Reply)
+	decision *vault.Decision
+	epoch    uint64
+	bodies   []byte // the record lines without their n, one after the other
+	ends     []int  // where each body ends
+	last     uint64 // n of the call's own record, once stored
+}
+
+// decide runs the domain on the working state and encodes the records. The
+// caller holds the state's lock.
+func (t *ticket) decide(e *Engine) error {
+	if t.decision != nil {
+		t.decision.Forget()
+	}
+	t.decision = vault.Handle(e.state, t.req, e.env())
+	t.epoch = e.epoch
+	if t.decision.Broken != nil {
+		return fmt.Errorf("decide %s:%s: %w", t.req.Service, t.req.Operation, t.decision.Broken)
+	}
+	t.bodies, t.ends = t.bodies[:0], t.ends[:0]
+	if t.bodies == nil {
+		t.bodies = make([]byte, 0, 1024*len(t.decision.Records))
+	}
+	for i := range t.decision.Records {
+		var err error
+		if t.bodies, err = t.decision.Records[i].AppendBody(t.bodies); err != nil {
+			return err
+		}
+		t.ends = append(t.ends, len(t.bodies))
+	}
+	return nil
+}
+
+// stale reports whether the state has moved since the decision.
+func (t *ticket) stale(e *Engine) bool {
+	return t.epoch != e.epoch || t.decision.Revision != e.state.Revision
+}
+
+// size bounds the bytes of the ticket's lines: a line's number has at most 20
+// digits.
+func (t *ticket) size() int { return len(t.bodies) + 32*len(t.ends) }
+
+func (t *ticket) fail(err error) {
+	t.done(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})
+	if t.decision != nil {
+		t.decision.Forget()
+	}
+}
+
+// release is a stored commit whose callers wait for their replies.
+type release struct {
+	subject eventstore.Subject
+	tickets []*ticket
+	batch   *eventstore.Batch
+	seq     uint64
+}
+
+// NewRequestID draws a request id: a random UUID.
+func (e *Engine) NewRequestID() string {
+	var b [16]byte
+	if _, err := io.ReadFull(e.cfg.Entropy, b[:]); err != nil {
+		panic("engine: no entropy: " + err.Error())
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:36], b[10:16])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
