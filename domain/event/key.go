@@ -76,7 +76,7 @@ type (
 	// KeyRotated adds material that encrypts from now on; older material stays.
 	KeyRotated struct {
 		Key      string    `json:"key"`
-		Type     string    `json:"type"` // AUTOMATIC or ON_DEMAND
+		Type     string    `json:"rotation"` // AUTOMATIC or ON_DEMAND
 		At       time.Time `json:"at"`
 		Material Material  `json:"material"`
 	}

@@ -11,7 +11,7 @@ type (
 		Description string    `json:"description,omitempty"`
 		KmsKeyID    string    `json:"kmsKeyId,omitempty"` // as given; empty = aws/secretsmanager
 		Key         string    `json:"key,omitempty"`      // key id that KmsKeyID stood for
-		Type        string    `json:"type,omitempty"`
+		Type        string    `json:"secretType,omitempty"`
 		Tags        []Tag     `json:"tags,omitempty"`
 		Created     time.Time `json:"created"`
 	}
@@ -66,7 +66,7 @@ type (
 	}
 	SecretTypeChanged struct {
 		Secret string    `json:"secret"`
-		Type   string    `json:"type"`
+		Type   string    `json:"secretType"`
 		At     time.Time `json:"at"`
 	}
 	SecretTagged struct {
