@@ -77,27 +77,23 @@ func sample(events ...Event) *Record {
 }
 
 // The frozen files are what logs out there hold. They may be added to, never
-// changed: a change of an event's shape that they show is a new version.
+// changed. An optional member may join an event; one that is lost, renamed or
+// read differently is a new version.
 func TestStoredEventsStayReadable(t *testing.T) {
 	for name := range catalogue {
 		file := filepath.Join("testdata", fmt.Sprintf("%s.v%d.json", name, version(name)))
-		line, err := sample(filled(name)).AppendLine(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		frozen, err := os.ReadFile(file)
-		if os.IsNotExist(err) && *update {
+		_, err := os.Stat(file)
+		switch {
+		case os.IsNotExist(err) && *update:
+			line, err := sample(filled(name)).AppendLine(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(file, append(line, '\n'), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			t.Errorf("%s: %v (a new event needs its frozen line: go test ./domain/event -update)", name, err)
-			continue
-		}
-		if got := append(line, '\n'); !bytes.Equal(got, frozen) {
-			t.Errorf("%s is no longer written as it is stored:\n got %s\nwant %s", name, got, frozen)
 		}
 	}
 	files, err := filepath.Glob("testdata/*.v*.json")
@@ -105,17 +101,29 @@ func TestStoredEventsStayReadable(t *testing.T) {
 		t.Fatalf("testdata: %d files for %d events, %v", len(files), len(catalogue), err)
 	}
 	for _, file := range files {
-		line, err := os.ReadFile(file)
+		frozen, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := ParseLine(line)
+		r, err := ParseLine(frozen)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if _, unknown := r.Events[0].(*Unknown); unknown {
+		name, v, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), ".v")
+		if _, unknown := r.Events[0].(*Unknown); unknown || r.Events[0].EventType() != name {
 			t.Errorf("%s: its event is not in the catalogue any more", file)
+			continue
+		}
+		if v != fmt.Sprint(version(name)) {
+			continue // lifted by upcasters: read is all that is asked
+		}
+		again, err := r.AppendLine(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, bytes.TrimSuffix(frozen, []byte("\n"))) {
+			t.Errorf("%s is not read as it was written:\n got %s\nwant %s", file, again, frozen)
 		}
 	}
 }
