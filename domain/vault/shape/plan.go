@@ -111,6 +111,13 @@ func compileMember(f reflect.StructField, name string, secret bool, depth int) (
 	case !f.IsExported() || f.Anonymous:
 		return member{}, errors.New("a member must be exported and not embedded")
 	}
+	// reflect takes a tag that it cannot read for one that is not there. Here that
+	// would drop a limit, or put a secret into the trail.
+	for _, key := range []string{"aws", "audit"} {
+		if _, ok := f.Tag.Lookup(key); !ok && strings.Contains(string(f.Tag), key+":") {
+			return member{}, fmt.Errorf("the %s tag cannot be read", key)
+		}
+	}
 	lower := strings.ToLower(name[:1]) + name[1:]
 	m := member{name: name, path: lower, field: f.Index[0], secret: secret}
 	audit, renamed := f.Tag.Lookup("audit")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,6 +79,8 @@ func TestDecode(t *testing.T) {
 		"pattern, comma":  {`{"Name":"abc,"}`, everything{Name: "abc,"}},
 		"numbers":         {`{"Name":"a","Days":7,"Limit":-0,"SecretSize":-12}`, everything{Name: "a", Days: ptr[int64](7), SecretSize: ptr(-12)}},
 		"fraction cut":    {`{"Name":"a","Days":29.99,"Limit":-1.5}`, everything{Name: "a", Days: ptr[int64](29), Limit: -1}},
+		"int64's ends":    {`{"Name":"a","SecretSize":-9223372036854775808,"Limit":9223372036854775807}`, everything{Name: "a", SecretSize: ptr(math.MinInt64), Limit: math.MaxInt32}},
+		"past them":       {`{"Name":"a","SecretSize":-9223372036854775809,"Limit":9223372036854775808}`, everything{Name: "a", SecretSize: ptr(math.MinInt64), Limit: math.MaxInt32}},
 		"exponent":        {`{"Name":"a","Days":1.5e1,"Limit":1e99}`, everything{Name: "a", Days: ptr[int64](15), Limit: 1<<31 - 1}},
 		"range's end":     {`{"Name":"a","Limit":-99999999999999999999}`, everything{Name: "a", Limit: -1 << 31}},
 		"booleans":        {`{"Name":"a","Force":false,"Plain":true}`, everything{Name: "a", Force: ptr(false), Plain: true}},
@@ -412,6 +416,23 @@ func TestOfRefuses(t *testing.T) {
 	refused[struct {
 		A string `json:"A" audit:""`
 	}](t, "empty audit")
+}
+
+// vet would refuse these tags in the source, so the types are made at run time.
+func TestOfRefusesTagsThatReflectIgnores(t *testing.T) {
+	for tag, why := range map[string]string{
+		`json:"A" aws:"pattern=[\\w]"`: "",
+		`json:"A" aws:"pattern=[\w]"`:  "aws tag cannot be read",
+		`json:"A" audit: "-"`:          "audit tag cannot be read",
+		`json:"A" audit:-`:             "audit tag cannot be read",
+		`json:"A",audit:"-"`:           "audit tag cannot be read",
+	} {
+		typ := reflect.StructOf([]reflect.StructField{{Name: "A", Type: reflect.TypeFor[string](), Tag: reflect.StructTag(tag)}})
+		err := shape.Compile(typ)
+		if got := fmt.Sprint(err); why == "" && err != nil || !strings.Contains(got, why) {
+			t.Errorf("%s: got %v, want %q", tag, err, why)
+		}
+	}
 }
 
 func TestOfIsOneShapeATypeAndRefusesOthers(t *testing.T) {
