@@ -1,7 +1,5 @@
 package fault
 
-import "net/http"
-
 // Code is an AWS error code as it goes over the wire, for example
 // "NotFoundException" (KMS) or "NoSuchEntity" (IAM).
 type Code string
@@ -103,35 +101,35 @@ type entry struct {
 
 // catalogue lists the codes that are not a plain 400 of the caller's making.
 var catalogue = map[Code]entry{
-	AccessDeniedException:       {status: http.StatusBadRequest, record: AccessDenied},
-	AccessDenied:                {status: http.StatusForbidden},
-	InvalidClientTokenID:        {status: http.StatusForbidden},
-	ExpiredToken:                {status: http.StatusForbidden},
-	SignatureDoesNotMatch:       {status: http.StatusForbidden},
-	ThrottlingException:         {status: http.StatusBadRequest, retryable: true},
-	Throttling:                  {status: http.StatusBadRequest, retryable: true},
-	InternalFailure:             {status: http.StatusInternalServerError, retryable: true},
-	ServiceUnavailable:          {status: http.StatusServiceUnavailable, retryable: true},
-	RequestEntityTooLarge:       {status: http.StatusRequestEntityTooLarge},
-	DependencyTimeoutException:  {status: http.StatusInternalServerError, retryable: true},
-	KeyUnavailableException:     {status: http.StatusInternalServerError, retryable: true},
-	KMSInternalException:        {status: http.StatusInternalServerError, retryable: true},
-	InternalServiceError:        {status: http.StatusInternalServerError, retryable: true},
-	ConcurrentModification:      {status: http.StatusConflict, retryable: true},
-	DeleteConflict:              {status: http.StatusConflict},
-	EntityAlreadyExists:         {status: http.StatusConflict},
-	LimitExceeded:               {status: http.StatusConflict},
-	NoSuchEntity:                {status: http.StatusNotFound},
-	UnknownOperationException:   {status: http.StatusBadRequest},
-	InvalidAction:               {status: http.StatusBadRequest},
-	UnrecognizedClientException: {status: http.StatusBadRequest},
+	AccessDeniedException:       {status: 400, record: AccessDenied},
+	AccessDenied:                {status: 403},
+	InvalidClientTokenID:        {status: 403},
+	ExpiredToken:                {status: 403},
+	SignatureDoesNotMatch:       {status: 403},
+	ThrottlingException:         {status: 400, retryable: true},
+	Throttling:                  {status: 400, retryable: true},
+	InternalFailure:             {status: 500, retryable: true},
+	ServiceUnavailable:          {status: 503, retryable: true},
+	RequestEntityTooLarge:       {status: 413},
+	DependencyTimeoutException:  {status: 500, retryable: true},
+	KeyUnavailableException:     {status: 500, retryable: true},
+	KMSInternalException:        {status: 500, retryable: true},
+	InternalServiceError:        {status: 500, retryable: true},
+	ConcurrentModification:      {status: 409, retryable: true},
+	DeleteConflict:              {status: 409},
+	EntityAlreadyExists:         {status: 409},
+	LimitExceeded:               {status: 409},
+	NoSuchEntity:                {status: 404},
+	UnknownOperationException:   {status: 400},
+	InvalidAction:               {status: 400},
+	UnrecognizedClientException: {status: 400},
 }
 
 func (c Code) entry() entry {
 	if e, ok := catalogue[c]; ok {
 		return e
 	}
-	return entry{status: http.StatusBadRequest}
+	return entry{status: 400}
 }
 
 // Recorded is the code as the audit record has it: CloudTrail drops the suffix
