@@ -112,6 +112,9 @@ type Missing struct {
 	Need Need
 }
 
+// String is short enough to store: "key-policy-delegation lacks identity-policy".
+func (m Missing) String() string { return m.Road.String() + " lacks " + m.Need.String() }
+
 func name(names []string, i uint8) string {
 	if int(i) < len(names) {
 		return names[i]

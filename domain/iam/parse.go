@@ -193,7 +193,7 @@ func (src *source) compile(kind Kind, document string) (*Policy, error) {
 	if src.version == "2012-10-17" {
 		allow = withVariables
 	}
-	p := &Policy{kind: kind, document: document, id: src.id, statements: make([]statement, len(src.statements))}
+	p := &Policy{kind: kind, document: document, id: src.id, variables: allow != 0, statements: make([]statement, len(src.statements))}
 	for i := range src.statements {
 		in, st := &src.statements[i], &p.statements[i]
 		st.sid = intern(in.sid)

@@ -257,3 +257,29 @@ func lowerASCII(s string) string {
 		return r
 	}, s)
 }
+
+// source is the pattern as text again, lower-case for actions.
+func (p *pattern) source() string {
+	switch p.shape {
+	case exact:
+		return p.text
+	case anything:
+		return "*"
+	case prefix:
+		return p.text + "*"
+	}
+	var b strings.Builder
+	for _, t := range p.tokens {
+		switch t.kind {
+		case literal:
+			b.WriteString(t.text)
+		case anyRun:
+			b.WriteByte('*')
+		case anyOne:
+			b.WriteByte('?')
+		case fromHere:
+			b.WriteString("${" + joinKey(t.ref.name, t.ref.suffix) + "}")
+		}
+	}
+	return b.String()
+}

@@ -44,6 +44,7 @@ type Policy struct {
 	kind       Kind
 	document   string
 	id         string
+	variables  bool // the version has policy variables
 	statements []statement
 }
 
