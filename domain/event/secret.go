@@ -83,9 +83,11 @@ type (
 		Secret     string            `json:"secret"`
 		Policy     string            `json:"policy"`
 		Principals map[string]string `json:"principals,omitempty"`
+		At         time.Time         `json:"at,omitzero"`
 	}
 	SecretPolicyRemoved struct {
-		Secret string `json:"secret"`
+		Secret string    `json:"secret"`
+		At     time.Time `json:"at,omitzero"`
 	}
 	SecretDeletionScheduled struct {
 		Secret  string    `json:"secret"`
