@@ -127,14 +127,41 @@ func grantOperation(action string) (string, bool) {
 	return action[len("kms:"):], true
 }
 
-// takesEncryptionContext tells the cryptographic operations of symmetric keys
-// from all others, to which grant constraints do not apply.
+// withContext are the cryptographic operations of symmetric keys. To others
+// grant constraints do not apply.
+var withContext = []string{
+	"Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+	"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+}
+
 func takesEncryptionContext(operation string) bool {
-	switch lowerASCII(operation) {
-	case "decrypt", "encrypt", "reencryptfrom", "reencryptto",
-		"generatedatakey", "generatedatakeywithoutplaintext",
-		"generatedatakeypair", "generatedatakeypairwithoutplaintext":
+	for _, o := range withContext {
+		if strings.EqualFold(o, operation) {
+			return true
+		}
+	}
+	return false
+}
+
+// otherGrantable are the operations beside withContext that a grant can hold.
+var otherGrantable = []string{
+	"Sign", "Verify", "GenerateMac", "VerifyMac", "GetPublicKey", "DeriveSharedSecret", "Encapsulate",
+	"Decapsulate", "DescribeKey", "CreateGrant", "RetireGrant",
+}
+
+// grantable reports whether a grant can give the action at all.
+func grantable(action string) bool {
+	operation, ok := grantOperation(action)
+	if !ok {
+		return false
+	}
+	if takesEncryptionContext(operation) {
 		return true
+	}
+	for _, o := range otherGrantable {
+		if strings.EqualFold(o, operation) {
+			return true
+		}
 	}
 	return false
 }

@@ -1,9 +1,6 @@
 package iam
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // Remedy is the least that would meet the need for this request, as JSON: a
 // policy statement for most, the parameters of CreateGrant for a grant, "" where
@@ -47,10 +44,7 @@ func (m Missing) Remedy(in *Input) string {
 }
 
 func grantRemedy(in *Input) string {
-	operation, ok := grantOperation(in.Action)
-	if !ok || !grantable[strings.ToLower(operation)] {
-		return ""
-	}
+	operation, _ := grantOperation(in.Action)
 	text, err := json.Marshal(struct {
 		KeyId, GranteePrincipal string
 		Operations              []string
@@ -59,15 +53,6 @@ func grantRemedy(in *Input) string {
 		return ""
 	}
 	return string(text)
-}
-
-// grantable are the operations a grant can hold.
-var grantable = map[string]bool{
-	"decrypt": true, "encrypt": true, "generatedatakey": true, "generatedatakeywithoutplaintext": true,
-	"generatedatakeypair": true, "generatedatakeypairwithoutplaintext": true, "reencryptfrom": true,
-	"reencryptto": true, "sign": true, "verify": true, "generatemac": true, "verifymac": true,
-	"getpublickey": true, "derivesharedsecret": true, "encapsulate": true, "decapsulate": true,
-	"describekey": true, "creategrant": true, "retiregrant": true,
 }
 
 // policyARN is how a policy would name the principal: a session by its role.

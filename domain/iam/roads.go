@@ -46,6 +46,9 @@ func (e *evaluation) conclude() {
 	}
 	d.Allowed = d.Open != 0 && !e.denied
 	if d.Open == 0 {
+		if r.list[r.n-1].road == RoadGrant && !grantable(e.in.Action) {
+			r.n--
+		}
 		d.Missing = r.missing()
 	}
 	if e.denied {
