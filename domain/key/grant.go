@@ -113,6 +113,9 @@ func (s *Store) Grant(id string) (*Grant, bool) {
 // Serial orders grants by their creation; 1 or more, and stable over replays.
 func (g *Grant) Serial() uint64 { return g.serial }
 
+// Reference is the grant as decisions and records name it: "grant/" and its id.
+func (g *Grant) Reference() string { return g.reference }
+
 // Allows reports whether the grant names the operation.
 func (g *Grant) Allows(operation string) bool { return slices.Contains(g.Operations, operation) }
 
@@ -131,6 +134,20 @@ func (k *Key) GrantsAfter(serial uint64) []*Grant {
 		return nil
 	}
 	return grantsAfter(k.grants.list, serial)
+}
+
+// GrantNamed is the first of the key's grants that has the name and satisfies
+// same; nil if none.
+func (k *Key) GrantNamed(name string, same func(*Grant) bool) *Grant {
+	if k.grants == nil {
+		return nil
+	}
+	for _, g := range k.grants.list {
+		if g.Name == name && same(g) {
+			return g
+		}
+	}
+	return nil
 }
 
 // RetirableAfter is the grants that name the principal (a unique id, or the ARN

@@ -242,6 +242,9 @@ func FormatID(raw [16]byte) string {
 	return string(b[:])
 }
 
+// FormatMultiRegionID writes a UUID as the id of a multi-Region key.
+func FormatMultiRegionID(raw [16]byte) string { return "mrk-" + hex.EncodeToString(raw[:]) }
+
 func formatID(b *[36]byte, raw [16]byte) {
 	hex.Encode(b[0:8], raw[0:4])
 	hex.Encode(b[9:13], raw[4:6])

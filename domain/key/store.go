@@ -51,11 +51,14 @@ func (s *Store) Region() string { return s.region }
 // Key.Gone.
 func (s *Store) Get(id string) *Key { return s.keys[id] }
 
-// GetRaw finds a single-Region key by the UUID in a blob's header.
+// GetRaw finds a key by the UUID in a blob's header; nil as from Get.
 func (s *Store) GetRaw(id [16]byte) *Key {
 	var text [36]byte
 	formatID(&text, id)
-	return s.keys[string(text[:])]
+	if k := s.keys[string(text[:])]; k != nil {
+		return k
+	}
+	return s.keys[FormatMultiRegionID(id)]
 }
 
 // KeysAfter is the account's keys made after the one with the serial, in order
