@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Validate says whether the commit has the form that the fields of Commit
@@ -74,11 +73,4 @@ func SplitBody(body []byte, count int) ([][]byte, error) {
 		return nil, fmt.Errorf("eventstore: the body holds %d lines, its header counts %d", len(lines), count)
 	}
 	return lines, nil
-}
-
-// Same says whether c and o are one commit: equal in everything but the fence,
-// which says when a commit may be stored and not what it is.
-func (c *Commit) Same(o *Commit) bool {
-	return c.Subject == o.Subject && c.First == o.First && c.Root == o.Root && c.ID == o.ID &&
-		slices.EqualFunc(c.Lines, o.Lines, bytes.Equal)
 }

@@ -82,8 +82,8 @@ type Commit struct {
 	Lines [][]byte
 	// Root is the RFC 6962 root over the records 0..First+len(Lines)-1.
 	Root Hash
-	// ID makes a resend recognizable: 1..MaxIDBytes printable ASCII characters
-	// without space, different for every commit.
+	// ID is the message id, by which a store recognizes a resend: 1..MaxIDBytes
+	// printable ASCII characters without space, different for every commit.
 	ID string
 	// After is the stream sequence of the commit before this one, 0 for the
 	// first: the fence. The log refuses the commit if its last sequence differs.
@@ -141,10 +141,10 @@ type Log interface {
 	// reached limit, an invalid commit) or ErrAmbiguous (a timeout, a lost
 	// connection, a cancelled context: the commit may even arrive later).
 	//
-	// A resend of a commit that is stored, same ID and same content, returns the
-	// sequence it has and stores nothing, while the store still remembers the ID;
-	// afterwards it is ErrFenced, for After has passed. Another commit under a
-	// remembered ID is ErrNotStored. Append keeps nothing of c.
+	// A commit that is sent again is not stored again: After has passed, so it
+	// is ErrFenced, and the reload that follows finds it in the log. A commit
+	// under the ID of another recent one is ErrNotStored. Append keeps nothing
+	// of c.
 	Append(ctx context.Context, c *Commit) (seq uint64, err error)
 
 	// Read calls fn for every commit with Seq >= from, in order, on the given

@@ -167,17 +167,14 @@ func (l *Log) append(c *eventstore.Commit, kind Kind) (uint64, error) {
 	return seq, nil
 }
 
-// storeLocked looks for the ID first and at the fence second, as JetStream does.
+// storeLocked looks at the fence first and for the ID second, as JetStream does.
 func (s *Store) storeLocked(c *eventstore.Commit) (uint64, error) {
-	if seq, ok := s.ids[c.ID]; ok {
-		if old := s.commits[seq-1]; old == nil || !old.Same(c) {
-			return 0, fmt.Errorf("%w: id %s was used by another commit at sequence %d", eventstore.ErrNotStored, c.ID, seq)
-		}
-		return seq, nil
-	}
 	last := uint64(len(s.commits))
 	if c.After != last {
 		return 0, fmt.Errorf("%w: last sequence is %d, not %d", eventstore.ErrFenced, last, c.After)
+	}
+	if seq, ok := s.ids[c.ID]; ok {
+		return 0, fmt.Errorf("%w: the id %s belongs to the commit at sequence %d", eventstore.ErrNotStored, c.ID, seq)
 	}
 	stored := &eventstore.Stored{Commit: *c, Seq: last + 1}
 	stored.Lines = make([][]byte, len(c.Lines))

@@ -140,10 +140,6 @@ func (t *Tree) Snapshot(dst []Hash) []Hash {
 	return append(dst, t.nodes[:bits.OnesCount64(t.size)]...)
 }
 
-// Nodes lists the nodes of the compact form. They share the tree's memory: use
-// them before it grows.
-func (t *Tree) Nodes() [][]byte { return slices(t.nodes[:bits.OnesCount64(t.size)]) }
-
 // Restore rebuilds the tree of the given size from its Snapshot. It fails when
 // the number of nodes does not fit the size; that the nodes are the right ones
 // only a comparison of Root with a known root can tell.
