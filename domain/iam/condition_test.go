@@ -160,7 +160,7 @@ func TestConditions(t *testing.T) {
 }
 
 func TestActionsAndResources(t *testing.T) {
-	context := iam.ContextMap{"aws:username": {"alice"}, "aws:PrincipalTag/app": {"app"}}
+	context := iam.ContextMap{"aws:username": {"alice"}, "aws:PrincipalTag/app": {"app"}, "aws:PrincipalTag/account": {account}}
 	for _, c := range []struct {
 		rule, statement, action, resource string
 		want                              bool

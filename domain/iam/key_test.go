@@ -58,6 +58,8 @@ func TestKeyPolicy(t *testing.T) {
 		call{rule: "a service principal is nobody who calls", who: alice, policy: doc(allow("kms:*", "*", `'Principal':{'Service':'secretsmanager.amazonaws.com'}`)), road: iam.DeniedImplicit},
 		call{rule: "a statement without Resource has no effect", who: alice, policy: doc(`{'Effect':'Allow','Action':'kms:*',` + to(aliceARN) + `}`), road: iam.DeniedImplicit},
 		call{rule: "a statement without Action has no effect", who: alice, policy: doc(`{'Effect':'Allow','Resource':'*',` + to(aliceARN) + `}`), road: iam.DeniedImplicit},
+		call{rule: "an empty NotAction has no effect", who: alice, policy: doc(`{'Effect':'Allow','NotAction':[],'Resource':'*',` + to(aliceARN) + `}`), road: iam.DeniedImplicit},
+		call{rule: "an empty NotResource has no effect", who: alice, policy: doc(`{'Effect':'Allow','Action':'*','NotResource':[],` + to(aliceARN) + `}`), road: iam.DeniedImplicit},
 		call{rule: "a Deny without Resource has no effect either", who: alice, policy: doc(delegation, `{'Effect':'Deny','Action':'kms:*',`+to(aliceARN)+`}`), identity: []string{decryptKey}, road: iam.RoadKeyPolicyDelegation},
 
 		call{rule: "an alias ARN in Resource never helps", who: alice, policy: defaultPolicy, identity: []string{doc(allow("kms:Decrypt", alias))}, road: iam.DeniedImplicit, reason: noIdentity},
@@ -159,8 +161,9 @@ func TestGrants(t *testing.T) {
 		call{rule: "equals: values compare with case", who: alice, grants: equals, pairs: map[string]string{"SecretARN": "X"}, road: iam.DeniedImplicit},
 		call{rule: "equals: one pair more", who: alice, grants: equals, pairs: map[string]string{"SecretARN": "x", "a": "b"}, road: iam.DeniedImplicit},
 		call{rule: "equals: no context", who: alice, grants: equals, road: iam.DeniedImplicit},
-		call{rule: "equals: keys that differ by case hide nothing", who: alice, pairs: map[string]string{"a": "1", "A": "2"},
-			grants: []iam.Grant{{Grantee: aliceARN, Operations: []string{"Decrypt"}, ContextEquals: map[string]string{"a": "1", "b": "1"}}}, road: iam.DeniedImplicit},
+		call{rule: "equals: keys that differ by case hide no other value", who: alice, pairs: map[string]string{"a": "1", "A": "2"},
+			grants: []iam.Grant{{Grantee: aliceARN, Operations: []string{"Decrypt"}, ContextEquals: map[string]string{"a": "1", "A": "1"}}}, road: iam.DeniedImplicit},
+		call{rule: "equals: keys that differ by case hide no other pair", who: alice, pairs: map[string]string{"secretarn": "x", "SecretARN": "x"}, grants: equals, road: iam.DeniedImplicit},
 		call{rule: "equals: constraints are for cryptographic operations", who: alice, action: "kms:DescribeKey", grants: equals, road: iam.RoadGrant},
 		call{rule: "subset: the same pairs", who: alice, grants: subset, pairs: map[string]string{"SecretARN": "x"}, road: iam.RoadGrant},
 		call{rule: "subset: one pair more", who: alice, grants: subset, pairs: map[string]string{"SecretARN": "x", "a": "b"}, road: iam.RoadGrant},
@@ -168,7 +171,11 @@ func TestGrants(t *testing.T) {
 		call{rule: "subset: an empty value is not an absent pair", who: alice, pairs: map[string]string{},
 			grants: []iam.Grant{{Grantee: aliceARN, Operations: []string{"Decrypt"}, ContextSubset: map[string]string{"a": ""}}}, road: iam.DeniedImplicit},
 	))
-	decide(t, []call{{rule: "grants count for keys alone", who: alice, model: iam.ModelResource, grants: to(aliceARN, "Decrypt"), road: iam.DeniedImplicit}})
+	elsewhere := call{rule: "grants count for keys alone", who: alice, model: iam.ModelResource, grants: to(aliceARN, "Decrypt"), road: iam.DeniedImplicit}
+	decide(t, []call{elsewhere})
+	if d := iam.Evaluate(elsewhere.input(t)); len(d.Matched) != 0 {
+		t.Errorf("matched %v", d.Matched)
+	}
 }
 
 // secretsManagerKey is the policy of the managed key aws/secretsmanager.

@@ -20,6 +20,7 @@ func TestSecretPolicy(t *testing.T) {
 			reason: "because no identity-based policy allows the secretsmanager:GetSecretValue action"},
 		{rule: "neither", who: alice, policy: doc(allow(getSecret, "*", to(readerARN))), road: iam.DeniedImplicit},
 		{rule: "the root user needs no policy", who: root, road: iam.RoadRoot},
+		{rule: "a boundary does not limit the root user", who: root, boundary: nothing, road: iam.RoadRoot},
 		{rule: "a Deny in the secret policy binds the root user", who: root, policy: doc(deny(getSecret, "*", to("*"))), road: iam.DeniedExplicit},
 		{rule: "secret policy denies what the identity policy allows", who: alice, identity: []string{read}, policy: doc(deny(getSecret, "*", to(aliceARN))), road: iam.DeniedExplicit},
 		{rule: "boundary limits identity policies", who: alice, identity: []string{read}, boundary: nothing, road: iam.DeniedImplicit},
