@@ -179,6 +179,11 @@ func (c *Committer[T]) Start(ctx context.Context) error {
 // Run commits until ctx ends, then fails what waits. Call it once, after Start.
 func (c *Committer[T]) Run(ctx context.Context) {
 	defer c.close()
+	if c.head != nil {
+		syncing, stop := context.WithCancel(ctx)
+		defer stop()
+		go c.syncHead(syncing)
+	}
 	var changes, uses []T
 	for {
 		select {
@@ -202,6 +207,26 @@ func (c *Committer[T]) Run(ctx context.Context) {
 		}
 	}
 }
+
+// syncHead makes the head durable once in a while, beside the commits: a loss of
+// power then takes at most that much of what the head knows, and nothing of the
+// log. A failed sync fails the next Write, which ends the epoch.
+func (c *Committer[T]) syncHead(ctx context.Context) {
+	tick := time.NewTicker(headSyncInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.head.Sync(); err != nil {
+				c.observe(Commitment{Err: err})
+			}
+		}
+	}
+}
+
+const headSyncInterval = time.Second
 
 func (c *Committer[T]) cycle(ctx context.Context, changes, uses []T) error {
 	if left, err := c.drain(ctx, State, changes); err != nil {

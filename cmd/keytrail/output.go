@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -53,4 +54,31 @@ func table(w io.Writer, header []string, rows [][]string) error {
 		fmt.Fprintln(t, strings.Join(r, "\t"))
 	}
 	return t.Flush()
+}
+
+// list prints rows as a table for a terminal and as JSON objects otherwise.
+func (c *connection) list(cmd *cobra.Command, header []string, rows [][]string) error {
+	w := cmd.OutOrStdout()
+	if !c.json && terminal(w) {
+		return table(w, header, rows)
+	}
+	objects := make([]map[string]string, len(rows))
+	for i, r := range rows {
+		objects[i] = map[string]string{}
+		for j, h := range header {
+			objects[i][strings.ToLower(h)] = r[j]
+		}
+	}
+	raw, err := json.Marshal(objects)
+	if err != nil {
+		return err
+	}
+	return printJSON(w, raw)
+}
+
+func unmarshal(raw []byte, out any) error {
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
 }

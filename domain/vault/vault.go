@@ -33,6 +33,9 @@ type Request struct {
 	Source     string // client address without port
 	Agent      string // user agent
 	Secure     bool   // TLS, or a connection that never left the machine
+	// Evidence is the record lines that NeedsEvidence asked for, read from the log
+	// by the engine.
+	Evidence [][]byte
 }
 
 // RekeyMode says what UpdateSecret with another key does to the old wrapping.

@@ -22,7 +22,7 @@ type bridge Engine
 // either way it goes now.
 func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	e := (*Engine)(b)
-	tree, last, err := eventstore.Check(ctx, e.cfg.Log, e.cfg.Head)
+	tree, last, err := b.check(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -41,6 +41,34 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	e.state = st
 	e.epoch++
 	e.keys.reset(e.cfg.Ring)
+	return tree, last, nil
+}
+
+// check holds the log against its head. A new log gets a head of its own before
+// its first commit, so that one without a head is never taken for new. What the
+// log has beyond the head was committed when the process died, or without an
+// answer; the head then moves up to it.
+func (b *bridge) check(ctx context.Context) (*merkle.Tree, uint64, error) {
+	if b.cfg.Head == nil {
+		genesis := eventstore.HeadOf(&merkle.Tree{}, 0)
+		return eventstore.Check(ctx, b.cfg.Log, &genesis)
+	}
+	var head *eventstore.Head
+	if h, ok := b.cfg.Head.Head(); ok {
+		head = &h
+	}
+	tree, last, err := eventstore.Check(ctx, b.cfg.Log, head)
+	if err != nil {
+		return nil, 0, err
+	}
+	if head == nil || head.Seq != last {
+		if err := b.cfg.Head.Write(eventstore.HeadOf(tree, last)); err != nil {
+			return nil, 0, err
+		}
+		if err := b.cfg.Head.Sync(); err != nil {
+			return nil, 0, err
+		}
+	}
 	return tree, last, nil
 }
 

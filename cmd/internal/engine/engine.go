@@ -61,6 +61,7 @@ type Engine struct {
 	committer *eventstore.Committer[*ticket]
 	keys      *keys
 	releases  chan release
+	readers   chan struct{} // bounds how many calls read the log at a time
 	stop      context.CancelFunc
 	done      sync.WaitGroup
 
@@ -78,7 +79,8 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
 	}
-	e := &Engine{cfg: cfg, keys: newKeys(cfg.Ring, cfg.Root), releases: make(chan release, 4)}
+	e := &Engine{cfg: cfg, keys: newKeys(cfg.Ring, cfg.Root), releases: make(chan release, 4),
+		readers: make(chan struct{}, maxReaders)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
 		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe})
 	if err := e.committer.Start(ctx); err != nil {
@@ -146,6 +148,10 @@ func (e *Engine) env() *vault.Env {
 // they could not be stored: then nothing of what the call would have answered
 // has left. The reply's body is valid during done only, and zeroed after it.
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
+	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
+		e.withEvidence(want, req, done)
+		return
+	}
 	t := &ticket{req: req, done: done}
 	subject := eventstore.State
 	if !vault.Changes(req.Service, req.Operation) {

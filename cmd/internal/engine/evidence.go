@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sort"
+	"time"
+
+	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// Bounds of reading the log for a caller.
+const (
+	maxReaders   = 2
+	readTimeout  = 20 * time.Second
+	maxEvidence  = 256 // lines of one request
+	searchLatest = 8   // chunks searched backwards grow by this factor
+)
+
+// withEvidence reads what the call wants to see of the log, in a goroutine of its
+// own and outside of every lock, and then carries the call out like any other.
+// Past the bound of readers the caller is throttled.
+func (e *Engine) withEvidence(want vault.Evidence, req *vault.Request, done func(vault.Reply)) {
+	select {
+	case e.readers <- struct{}{}:
+	default:
+		done(vault.Reply{RequestID: req.ID, Fault: refusal(eventstore.ErrQueueFull)})
+		return
+	}
+	go func() {
+		defer func() { <-e.readers }()
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		lines, err := e.evidence(ctx, want)
+		if err != nil {
+			done(vault.Reply{RequestID: req.ID, Fault: refusal(err)})
+			return
+		}
+		with := *req
+		with.Evidence = append([][]byte{}, lines...)
+		e.Do(&with, done)
+	}()
+}
+
+func (e *Engine) evidence(ctx context.Context, want vault.Evidence) ([][]byte, error) {
+	if want.N != nil {
+		return e.recordN(ctx, *want.N)
+	}
+	return e.recordsOf(ctx, want.RequestID)
+}
+
+// recordN finds the commit that holds the record n by bisection: the sequences of
+// the stream have no gap and n grows with them.
+func (e *Engine) recordN(ctx context.Context, n int64) ([][]byte, error) {
+	last, err := e.cfg.Log.Last(ctx)
+	if err != nil || n < 0 {
+		return nil, err
+	}
+	var failed error
+	seq := 1 + sort.Search(int(last), func(i int) bool {
+		c, err := e.cfg.Log.Get(ctx, uint64(i)+1)
+		if err != nil {
+			failed = err
+			return true
+		}
+		return c.Next() > uint64(n)
+	})
+	if failed != nil || uint64(seq) > last {
+		return nil, failed
+	}
+	c, err := e.cfg.Log.Get(ctx, uint64(seq))
+	if err != nil {
+		return nil, err
+	}
+	return [][]byte{c.Lines[uint64(n)-c.First]}, nil
+}
+
+var errEnough = errors.New("enough")
+
+// recordsOf searches the log for the records of one request, the newest chunk
+// first: who asks mostly asks about what just happened.
+func (e *Engine) recordsOf(ctx context.Context, requestID string) ([][]byte, error) {
+	last, err := e.cfg.Log.Last(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mark := append(append([]byte(`,"req":"`), requestID...), '"')
+	for end, size := last, uint64(1024); end > 0; size *= searchLatest {
+		from := uint64(1)
+		if end > size {
+			from = end - size + 1
+		}
+		var found [][]byte
+		err := e.cfg.Log.Read(ctx, from, nil, func(c eventstore.Stored) error {
+			if c.Seq > end || len(found) >= maxEvidence {
+				return errEnough
+			}
+			for _, line := range c.Lines {
+				if bytes.Contains(line[:min(len(line), 256)], mark) {
+					found = append(found, bytes.Clone(line))
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return found, nil
+		}
+		end = from - 1
+	}
+	return nil, nil
+}

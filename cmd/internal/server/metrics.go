@@ -1,0 +1,109 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// operational are the figures of the running process: how the log is written, not
+// what is in it.
+type operational struct {
+	registry *prometheus.Registry
+	commits  *prometheus.CounterVec
+	records  *prometheus.CounterVec
+	bytes    prometheus.Counter
+	append   prometheus.Histogram
+	batch    prometheus.Histogram
+	epochs   *prometheus.CounterVec
+}
+
+func newOperational(waiting func() int, ready func() error, unsafe bool) *operational {
+	o := &operational{
+		registry: prometheus.NewRegistry(),
+		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keytrail_log_commits_total",
+			Help: "Commits on disk, each one message and one fsync, by log subject."}, []string{"subject"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keytrail_log_records_total",
+			Help: "Records on disk, by log subject."}, []string{"subject"}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "keytrail_log_record_bytes_total",
+			Help: "Bytes of record lines on disk, before compression."}),
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keytrail_log_append_seconds",
+			Help: "Time to append one commit: write, fsync, head file.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keytrail_log_commit_records",
+			Help: "Records that share one commit and its fsync.", Buckets: prometheus.ExponentialBuckets(1, 2, 12)}),
+		epochs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keytrail_log_epochs_ended_total",
+			Help: "Epochs that ended because a commit was not confirmed, by cause."}, []string{"cause"}),
+	}
+	durable := 1.0
+	if unsafe {
+		durable = 0
+	}
+	o.registry.MustRegister(o.commits, o.records, o.bytes, o.append, o.batch, o.epochs,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_calls_waiting",
+			Help: "Calls that wait for a commit."}, func() float64 { return float64(waiting()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_log_writable",
+			Help: "1 while the log takes records."}, func() float64 {
+			if ready() != nil {
+				return 0
+			}
+			return 1
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_log_durable",
+			Help: "0 when the server runs with --unsafe-no-sync: acknowledged records can be lost with the power."},
+			func() float64 { return durable }),
+	)
+	for _, subject := range []eventstore.Subject{eventstore.State, eventstore.Use} {
+		o.commits.WithLabelValues(subject.String())
+		o.records.WithLabelValues(subject.String())
+	}
+	return o
+}
+
+func (o *operational) observe(c eventstore.Commitment) {
+	if c.Err != nil {
+		o.epochs.WithLabelValues(cause(c.Err)).Inc()
+		return
+	}
+	subject := c.Subject.String()
+	o.commits.WithLabelValues(subject).Inc()
+	o.records.WithLabelValues(subject).Add(float64(c.Records))
+	o.bytes.Add(float64(c.Bytes))
+	o.append.Observe(c.Took.Seconds())
+	o.batch.Observe(float64(c.Records))
+}
+
+func cause(err error) string {
+	switch {
+	case errors.Is(err, eventstore.ErrFenced):
+		return "fenced"
+	case errors.Is(err, eventstore.ErrAmbiguous):
+		return "ambiguous"
+	case errors.Is(err, eventstore.ErrNotStored):
+		return "not_stored"
+	}
+	return "other"
+}
+
+// opsHandler serves what operators and their machines ask: alive, ready, metrics.
+func opsHandler(o *operational, ready func() error) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Write([]byte("ok\n"))
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	return mux
+}
+
+const opsTimeout = 10 * time.Second

@@ -1,0 +1,340 @@
+// Package server puts a running Keytrail together: data directory, embedded or
+// external NATS, log, keyring, engine, request-reply endpoints, metrics. It wires
+// and orders; it decides nothing. The program, the demonstration and the tests
+// all start the same server here.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/keytrail/keytrail/cmd/internal/engine"
+	"github.com/keytrail/keytrail/cmd/internal/natsapi"
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/eventstore"
+	"github.com/keytrail/keytrail/eventstore/keyring"
+	"github.com/keytrail/keytrail/eventstore/natslog"
+)
+
+// Defaults of Options.
+const (
+	DefaultNATSListen = "127.0.0.1:4222"
+	DefaultOpsListen  = "127.0.0.1:9464"
+	DefaultAccount    = "000000000000"
+	DefaultRegion     = "us-east-1"
+)
+
+// Options of a server.
+type Options struct {
+	DataDir      string
+	NATSListen   string // host:port, port 0 = any free one
+	OpsListen    string // host:port, "" = none
+	Account      string // of the first start
+	Region       string // of the first start
+	NATSURL      string // external servers instead of the embedded one
+	NATSSystem   string // URL with system account credentials, to ask external servers whether they sync
+	TLSCert      string
+	TLSKey       string
+	RekeyMode    vault.RekeyMode
+	UnsafeNoSync bool
+	Log          zerolog.Logger
+	Version      string
+}
+
+// Server is a running server.
+type Server struct {
+	opts   Options
+	dir    *dataDir
+	nats   *natslog.Server
+	conns  []*nats.Conn // to external servers
+	log    *natslog.Log
+	ring   *keyring.JetStream
+	head   *eventstore.HeadFile
+	engine *engine.Engine
+	api    *natsapi.Service
+	ops    *http.Server
+	opsURL string
+	url    string
+}
+
+// Start starts a server and returns when it answers calls. Its errors are meant
+// for the person who started it.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{opts: o}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	var err error
+	if s.dir, err = openDataDir(s.opts.DataDir); err != nil {
+		return err
+	}
+	root, err := s.dir.rootKey()
+	if err != nil {
+		return err
+	}
+	if s.head, err = eventstore.OpenHead(s.dir.file(headFile)); err != nil {
+		return err
+	}
+	auth := natsapi.NewAuthenticator()
+	writer, responder, err := s.startNATS(ctx, auth)
+	if err != nil {
+		return err
+	}
+	if s.log, err = natslog.Open(ctx, writer, s.logOptions()); err != nil {
+		return err
+	}
+	if err := s.openRing(ctx, writer); err != nil {
+		return err
+	}
+	s.api = natsapi.New(responder, auth, natsapi.Options{Server: s.nats, Version: s.opts.Version})
+	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
+	s.engine, err = engine.Open(ctx, engine.Config{
+		Log: s.log, Head: s.head, Ring: s.ring, Root: root, Now: time.Now, Entropy: rand.Reader,
+		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed,
+		Observe: func(c eventstore.Commitment) {
+			metrics.observe(c)
+			if c.Err != nil {
+				s.opts.Log.Error().Err(c.Err).Msg("the log did not confirm a commit; reloading from the log")
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.initialize(ctx); err != nil {
+		return err
+	}
+	if err := s.serveOps(metrics); err != nil {
+		return err
+	}
+	if err := s.api.Serve(s.engine); err != nil {
+		return fmt.Errorf("serve requests: %w", err)
+	}
+	return s.writeAdminFile()
+}
+
+func (s *Server) changed(events []event.Event) { s.api.Changed(events) }
+
+func (s *Server) waiting() int {
+	if s.engine == nil {
+		return 0
+	}
+	return s.engine.Waiting()
+}
+
+// Ready returns nil while calls are served, and otherwise why they are not.
+func (s *Server) Ready() error {
+	if s.engine == nil {
+		return errors.New("starting")
+	}
+	if s.nats != nil {
+		if err := s.nats.Health(); err != nil {
+			return err
+		}
+	}
+	return s.engine.Ready()
+}
+
+// URL is where NATS clients connect.
+func (s *Server) URL() string { return s.url }
+
+// OpsURL is the address of health and metrics, "" without.
+func (s *Server) OpsURL() string { return s.opsURL }
+
+// Engine is the write path, for tests.
+func (s *Server) Engine() *engine.Engine { return s.engine }
+
+func (s *Server) startNATS(ctx context.Context, auth *natsapi.Authenticator) (writer, responder *nats.Conn, err error) {
+	if s.opts.NATSURL != "" {
+		return s.connectExternal(ctx)
+	}
+	host, port, err := splitListen(s.opts.NATSListen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--nats-listen: %w", err)
+	}
+	tlsConfig, err := s.tlsConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	if port != 0 {
+		if err := portFree(s.opts.NATSListen); err != nil {
+			return nil, nil, fmt.Errorf("--nats-listen %s: %w", s.opts.NATSListen, err)
+		}
+	}
+	s.nats, err = natslog.StartServer(natslog.ServerOptions{
+		StoreDir: s.dir.file(natsDir), Host: host, Port: port, TLS: tlsConfig, Clients: auth,
+		UnsafeNoSync: s.opts.UnsafeNoSync, Logger: natsLogger{s.opts.Log},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.url = s.nats.ClientURL()
+	return s.nats.WriterConn(), s.nats.ResponderConn(), nil
+}
+
+func (s *Server) connectExternal(ctx context.Context) (writer, responder *nats.Conn, err error) {
+	options := []nats.Option{nats.Name("keytrail"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second)}
+	for range 2 {
+		conn, err := nats.Connect(s.opts.NATSURL, options...)
+		if err != nil {
+			return nil, nil, fmt.Errorf("connect to --nats-url: %w", err)
+		}
+		s.conns = append(s.conns, conn)
+	}
+	s.url = s.opts.NATSURL
+	return s.conns[0], s.conns[1], nil
+}
+
+func (s *Server) logOptions() natslog.Options {
+	o := natslog.Options{Server: s.nats, UnsafeNoSync: s.opts.UnsafeNoSync}
+	if s.nats == nil && s.opts.NATSSystem != "" {
+		if conn, err := nats.Connect(s.opts.NATSSystem, nats.Name("keytrail-system")); err == nil {
+			s.conns = append(s.conns, conn)
+			o.System = conn
+		}
+	}
+	return o
+}
+
+func (s *Server) openRing(ctx context.Context, writer *nats.Conn) error {
+	js, err := jetstream.New(writer)
+	if err != nil {
+		return fmt.Errorf("open the keyring: %w", err)
+	}
+	var c keyring.Config
+	if s.nats != nil {
+		c.BlockDir = keyring.BlockDir(s.dir.file(natsDir), natslog.AccountVault)
+	}
+	if s.ring, err = keyring.Open(ctx, js, c); err != nil {
+		return fmt.Errorf("open the keyring: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) tlsConfig() (*tls.Config, error) {
+	if s.opts.TLSCert == "" && s.opts.TLSKey == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(s.opts.TLSCert, s.opts.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("--nats-tls-cert, --nats-tls-key: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (s *Server) serveOps(metrics *operational) error {
+	if s.opts.OpsListen == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", s.opts.OpsListen)
+	if err != nil {
+		return fmt.Errorf("--ops-listen: %w", err)
+	}
+	s.opsURL = "http://" + listener.Addr().String()
+	s.ops = &http.Server{Handler: opsHandler(metrics, s.Ready), ReadHeaderTimeout: opsTimeout, WriteTimeout: opsTimeout,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	go s.ops.Serve(listener)
+	return nil
+}
+
+// Stop stops answering, waits for the commit in flight, and closes everything in
+// the order that makes the next start fast.
+func (s *Server) Stop() error {
+	var errs []error
+	if s.api != nil {
+		errs = append(errs, s.api.Close())
+	}
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
+	}
+	if s.ops != nil {
+		errs = append(errs, s.ops.Close())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+	}
+	if s.ring != nil {
+		errs = append(errs, s.ring.Close())
+	}
+	for _, c := range s.conns {
+		c.Close()
+	}
+	if s.nats != nil {
+		s.nats.Shutdown()
+	}
+	if s.head != nil {
+		errs = append(errs, s.head.Close())
+	}
+	if s.dir != nil {
+		errs = append(errs, s.dir.close())
+	}
+	return errors.Join(errs...)
+}
+
+// natsLogger passes on what the NATS server has to say, errors as such and the
+// rest as debug.
+type natsLogger struct{ log zerolog.Logger }
+
+func (l natsLogger) Noticef(format string, v ...any) { l.log.Debug().Msgf("nats: "+format, v...) }
+func (l natsLogger) Warnf(format string, v ...any)   { l.log.Warn().Msgf("nats: "+format, v...) }
+func (l natsLogger) Fatalf(format string, v ...any)  { l.log.Error().Msgf("nats: "+format, v...) }
+func (l natsLogger) Errorf(format string, v ...any)  { l.log.Error().Msgf("nats: "+format, v...) }
+func (l natsLogger) Debugf(string, ...any)           {}
+func (l natsLogger) Tracef(string, ...any)           {}
+
+// portFree tells that a port is taken before the NATS server does, in words.
+func portFree(listen string) error {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+func splitListen(listen string) (host string, port int, err error) {
+	host, service, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = net.LookupPort("tcp", service)
+	if err != nil {
+		return "", 0, err
+	}
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	return host, port, nil
+}
+
+// Verify walks the log of a data directory that no server uses. writeHead puts
+// the head file anew after a walk without a finding.
+func Verify(ctx context.Context, dataDir string, writeHead bool) (eventstore.Report, error) {
+	if _, err := os.Stat(filepath.Join(dataDir, headFile)); err != nil && !writeHead {
+		if _, missing := os.Stat(dataDir); missing != nil {
+			return eventstore.Report{}, fmt.Errorf("no data directory: %w", missing)
+		}
+	}
+	dir, err := openDataDir(dataDir)
+	if err != nil {
+		return eventstore.Report{}, err
+	}
+	defer dir.close()
+	return natslog.VerifyDir(ctx, dir.file(natsDir), dir.file(headFile))
+}

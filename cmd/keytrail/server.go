@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/keytrail/keytrail/cmd/internal/server"
+	"github.com/keytrail/keytrail/domain/vault"
+)
+
+func serverCommand() *cobra.Command {
+	var o server.Options
+	var rekey, level string
+	cmd := &cobra.Command{
+		Use:   "server --data-dir DIR",
+		Short: "Run a server with everything embedded",
+		Long: `Run a server with everything embedded: NATS with JetStream that syncs every write, the
+vault, health and metrics.
+
+The first start makes the root key (DIR/root.key, which you keep a copy of elsewhere: without
+it nothing in DIR can be opened), the account, and an administrator whose credentials are in
+DIR/admin.env, ready to be sourced.`,
+		Example: `  keytrail server --data-dir ./keytrail-data
+  . ./keytrail-data/admin.env && keytrail call sts GetCallerIdentity`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.DataDir == "" {
+				return usagef("keytrail server needs --data-dir DIR")
+			}
+			mode, err := rekeyMode(rekey)
+			if err != nil {
+				return err
+			}
+			lvl, err := zerolog.ParseLevel(level)
+			if err != nil {
+				return usagef("--log-level: %v", err)
+			}
+			o.RekeyMode, o.Version = mode, version
+			o.Log = logger(cmd, lvl)
+			return serve(cmd, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.DataDir, "data-dir", "", "directory of the log, the keyring and the root key (required)")
+	f.StringVar(&o.NATSListen, "nats-listen", server.DefaultNATSListen, "address for NATS clients; port 0 = any free one; off loopback it needs TLS")
+	f.StringVar(&o.OpsListen, "ops-listen", server.DefaultOpsListen, "address for /healthz, /readyz and /metrics; empty = none")
+	f.StringVar(&o.Account, "account", server.DefaultAccount, "account id of the first start, 12 digits")
+	f.StringVar(&o.Region, "region", server.DefaultRegion, "Region of the first start")
+	f.StringVar(&o.NATSURL, "nats-url", "", "external NATS servers instead of the embedded one; refused unless they sync always")
+	f.StringVar(&o.NATSSystem, "nats-system-url", "", "URL with system account credentials, to ask external servers whether they sync always")
+	f.StringVar(&o.TLSCert, "nats-tls-cert", "", "certificate file (PEM) for --nats-listen")
+	f.StringVar(&o.TLSKey, "nats-tls-key", "", "key file (PEM) for --nats-listen")
+	f.StringVar(&rekey, "rekey-mode", "strict", "what UpdateSecret with another key does to the old wrapping: strict drops it, aws keeps it until the next version")
+	f.BoolVar(&o.UnsafeNoSync, "unsafe-no-sync", false, "do not wait for the disk: answers may be lost with the power; for benchmarks only")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func rekeyMode(s string) (vault.RekeyMode, error) {
+	switch s {
+	case "strict":
+		return vault.RekeyStrict, nil
+	case "aws":
+		return vault.RekeyAWS, nil
+	}
+	return 0, usagef("--rekey-mode is strict or aws, not %q", s)
+}
+
+// logger writes to standard error: readable on a terminal, JSON otherwise.
+func logger(cmd *cobra.Command, level zerolog.Level) zerolog.Logger {
+	w := cmd.ErrOrStderr()
+	if terminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+func serve(cmd *cobra.Command, o server.Options) error {
+	ctx := cmd.Context()
+	began := time.Now()
+	s, err := server.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.UnsafeNoSync {
+		o.Log.Warn().Msg("--unsafe-no-sync: records are NOT on disk when callers are answered")
+	}
+	o.Log.Info().Str("nats", s.URL()).Str("ops", s.OpsURL()).Str("data", o.DataDir).
+		Dur("took", time.Since(began)).Msg("keytrail serves")
+	if terminal(cmd.OutOrStdout()) {
+		fmt.Fprintf(cmd.OutOrStdout(), "\nIn another terminal:\n  . %s/admin.env && keytrail call sts GetCallerIdentity\n\n", o.DataDir)
+	}
+	<-ctx.Done()
+	o.Log.Info().Msg("stopping: the commit in flight is waited for")
+	if err := s.Stop(); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	o.Log.Info().Msg("stopped")
+	return nil
+}

@@ -1,0 +1,58 @@
+package vault
+
+import (
+	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/identity"
+)
+
+// Authenticate checks credentials that are presented whole, as a connection
+// presents them: the secret of an access key, or that of temporary credentials
+// with their session token. The credential it returns is what requests of that
+// connection carry; whether it still stands is asked again with each of them.
+// Every failure is the same fault, so that nobody learns which part was wrong,
+// but for a session that has expired.
+func Authenticate(st *State, env *Env, accessKey, secret, token string) (identity.Credential, *identity.Actor, error) {
+	refused := fault.New(fault.UnrecognizedClientException, "The security token included in the request is invalid.")
+	c := identity.Credential{AccessKey: accessKey}
+	if token != "" {
+		s, err := identity.OpenSession(env.Root, token)
+		if err != nil {
+			return c, nil, refused.Because(err)
+		}
+		if s.AccessKey != accessKey || !s.Secret.Is([]byte(secret)) {
+			return c, nil, refused
+		}
+		c.Session = s
+	} else {
+		k := st.Identities.AccessKey(accessKey)
+		if k == nil {
+			return c, nil, refused
+		}
+		sealed, err := env.Keys.Sealed(k.Ring)
+		if err != nil {
+			return c, nil, refused.Because(err)
+		}
+		known, err := identity.OpenSecretKey(env.Root, accessKey, sealed)
+		if err != nil {
+			return c, nil, refused.Because(err)
+		}
+		defer known.Zero()
+		if !known.Is([]byte(secret)) {
+			return c, nil, refused
+		}
+	}
+	actor, err := st.Identities.Resolve(c, env.Now)
+	if err != nil {
+		return c, nil, err
+	}
+	return c, actor, nil
+}
+
+// MayTail reports whether the actor may watch the records of its account as they
+// are stored: the IAM action keytrail:TailRecords.
+func MayTail(st *State, env *Env, actor *identity.Actor) bool {
+	c := &call{st: st, req: &Request{Service: "keytrail"}, env: env, dec: &Decision{}, service: "keytrail",
+		actor: actor, account: actor.Principal.Account}
+	c.rec.At = env.Now
+	return c.try("keytrail:TailRecords", plain("*")).Allowed
+}
