@@ -162,5 +162,5 @@ func (n node) scalars() ([]string, error) {
 }
 
 func printable(r rune) bool {
-	return r >= ' ' && r != 0x7f || r == '\t' || r == '\n' || r == '\r'
+	return r >= ' ' || r == '\t' || r == '\n' || r == '\r'
 }

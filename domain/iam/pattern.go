@@ -1,9 +1,6 @@
 package iam
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // pattern is a text with wildcards and policy variables, compiled. The common
 // shapes are told apart so that they cost one comparison.
@@ -138,7 +135,7 @@ func (p *pattern) match(s string, ctx Context) bool {
 	case prefix:
 		return strings.HasPrefix(s, p.text)
 	case glob:
-		return matchTokens(p.tokens, s, strings.HasPrefix)
+		return matchText(p.tokens, s)
 	}
 	var room [12]token
 	resolved := room[:0]
@@ -152,7 +149,7 @@ func (p *pattern) match(s string, ctx Context) bool {
 		}
 		resolved = append(resolved, t)
 	}
-	return matchTokens(resolved, s, strings.HasPrefix)
+	return matchText(resolved, s)
 }
 
 // matchFold is match for action names: ASCII letters without regard to case.
@@ -187,66 +184,6 @@ func (p *pattern) expand(ctx Context) (string, bool) {
 		b.WriteString(text)
 	}
 	return b.String(), true
-}
-
-// matchTokens goes back to the last "*" alone, which suffices: whatever an
-// earlier one could still take, the last one can take too.
-func matchTokens(tokens []token, s string, starts func(s, prefix string) bool) bool {
-	t, i := 0, 0
-	star, mark := -1, 0
-	for {
-		if t == len(tokens) {
-			if i == len(s) {
-				return true
-			}
-		} else {
-			switch tok := &tokens[t]; {
-			case tok.kind == anyRun:
-				if t == len(tokens)-1 {
-					return true
-				}
-				star, mark = t, i
-				t++
-				continue
-			case tok.kind == anyOne && i < len(s):
-				i += runeWidth(s[i:])
-				t++
-				continue
-			case tok.kind == literal && starts(s[i:], tok.text):
-				i += len(tok.text)
-				t++
-				continue
-			}
-		}
-		if star < 0 || mark >= len(s) {
-			return false
-		}
-		mark += runeWidth(s[mark:])
-		t, i = star+1, mark
-	}
-}
-
-func runeWidth(s string) int {
-	_, n := utf8.DecodeRuneInString(s)
-	return n
-}
-
-// hasPrefixFold reports whether s begins with lower, a lower-case ASCII text,
-// without regard to the case of s.
-func hasPrefixFold(s, lower string) bool {
-	if len(s) < len(lower) {
-		return false
-	}
-	for i := 0; i < len(lower); i++ {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func lowerASCII(s string) string {
