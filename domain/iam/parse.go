@@ -40,6 +40,9 @@ func malformed(format string, args ...any) error {
 // may be of version 2008-10-17 or have none, and then know no variables. Key
 // policies may have statements without actions or resources (which never apply),
 // free Sids, and Sids that repeat.
+//
+// Documents are stored and compiled again when state is rebuilt: a document
+// that was accepted once must be accepted, with the same meaning, for good.
 func Parse(kind Kind, document []byte) (*Policy, error) {
 	if len(document) > MaxDocument {
 		return nil, malformed(textTooLong)

@@ -2,6 +2,7 @@ package iam_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -135,6 +136,50 @@ func TestMalformed(t *testing.T) {
 	}
 	if _, err := iam.Parse(identity, []byte("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"\xff\"}]}")); err == nil {
 		t.Error("ill-formed UTF-8 is accepted")
+	}
+}
+
+// TestStoredDocuments: these were accepted once and must stay so.
+func TestStoredDocuments(t *testing.T) {
+	for file, want := range map[string]struct {
+		kind       iam.Kind
+		id         string
+		statements int
+	}{
+		"administrator":          {iam.IdentityPolicy, "", 1},
+		"aws-secretsmanager-key": {iam.KeyPolicy, "auto-secretsmanager-2", 2},
+		"default-key-policy":     {iam.KeyPolicy, "key-default-1", 1},
+		"secret-policy":          {iam.ResourcePolicy, "", 2},
+		"trust":                  {iam.TrustPolicy, "", 1},
+		"variables":              {iam.IdentityPolicy, "", 2},
+	} {
+		document, err := os.ReadFile("testdata/policies/" + file + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parse(t, want.kind, string(document))
+		if p.Kind() != want.kind || p.ID() != want.id || p.Statements() != want.statements || p.Document() != string(document) {
+			t.Errorf("%s: kind %v, id %q, %d statements", file, p.Kind(), p.ID(), p.Statements())
+		}
+	}
+}
+
+func TestSplitKey(t *testing.T) {
+	for key, want := range map[string][2]string{
+		"AWS:UserName":                    {"aws:username", ""},
+		"aws:PrincipalTag/Dept/Sub":       {"aws:principaltag", "Dept/Sub"},
+		"KMS:encryptionContext:SecretARN": {"kms:encryptioncontext", "SecretARN"},
+		"kms:EncryptionContextKeys":       {"kms:encryptioncontextkeys", ""},
+		"secretsmanager:ResourceTag/Env":  {"secretsmanager:resourcetag", "Env"},
+		"secretsmanager:resource/Type":    {"secretsmanager:resource/type", ""},
+		"ci.example.org/path:sub":         {"ci.example.org/path:sub", ""},
+	} {
+		if name, suffix := iam.SplitKey(key); name != want[0] || suffix != want[1] {
+			t.Errorf("SplitKey(%q) = %q, %q", key, name, suffix)
+		}
+	}
+	if !iam.IsSetKey("aws:tagkeys") || iam.IsSetKey("aws:username") {
+		t.Error("IsSetKey does not tell sets from single values")
 	}
 }
 

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keytrail/keytrail/domain/arn"
@@ -291,8 +292,14 @@ func (p *Policy) Principals() []string {
 // Bind returns the policy with principal ARNs bound to unique ids, ARN to AIDA…
 // or AROA… (a session ARN to its role's id). A bound ARN matches only a caller
 // with that id; an ARN not in ids keeps what it had. The document is the same,
-// and all else is shared with p.
+// and all else is shared with p, which it is itself when nothing is bound.
 func (p *Policy) Bind(ids map[string]string) *Policy {
+	names := func(st statement) bool {
+		return st.principals != nil && slices.ContainsFunc(st.principals.named, func(n named) bool { return ids[n.text] != "" })
+	}
+	if !slices.ContainsFunc(p.statements, names) {
+		return p
+	}
 	bound := *p
 	bound.statements = make([]statement, len(p.statements))
 	copy(bound.statements, p.statements)
@@ -305,7 +312,7 @@ func (p *Policy) Bind(ids map[string]string) *Policy {
 		ps.named = make([]named, len(old.named))
 		copy(ps.named, old.named)
 		for j := range ps.named {
-			if id, ok := ids[ps.named[j].text]; ok {
+			if id := ids[ps.named[j].text]; id != "" {
 				ps.named[j].id = intern(id)
 			}
 		}
