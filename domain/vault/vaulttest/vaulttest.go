@@ -254,6 +254,10 @@ func body(t testing.TB, in any) []byte {
 		return nil
 	case string:
 		return []byte(in)
+	case M:
+		if in == nil {
+			return nil
+		}
 	}
 	b, err := json.Marshal(in)
 	if err != nil {
