@@ -257,7 +257,7 @@ func TestDestroyUnderLoad(t *testing.T) {
 		var group sync.WaitGroup
 		for range 4 {
 			group.Go(func() {
-				for {
+				for range 100_000 {
 					got, err := m.Decrypt(nil, blob, nil)
 					if err == nil && string(got) != "plain" || err != nil && !errors.Is(err, ErrDestroyed) {
 						t.Errorf("Decrypt = %q, %v", got, err)
@@ -274,6 +274,7 @@ func TestDestroyUnderLoad(t *testing.T) {
 						return
 					}
 				}
+				t.Error("Destroy did not end it")
 			})
 		}
 		m.Destroy()

@@ -19,8 +19,9 @@
 //	within Put or Erase  any subset of the entries is there, each whole
 //
 // So one rule restores order: after a restart, erase every id of IDs that the
-// state rebuilt from the log does not hold. An id is never used twice, for an
-// orphan of it may still be there with other bytes.
+// state rebuilt from the log does not hold. The reverse, an id that the state
+// holds and the ring does not, no crash explains: the store is damaged. An id
+// is never used twice, for an orphan of it may still be there with other bytes.
 //
 // That rule is safe only for a writer that owns the log. Open the ring and
 // reconcile it after the first append of an epoch is acknowledged: what is
@@ -70,8 +71,8 @@ type Entry struct {
 	Sealed []byte // 1 to MaxSealed bytes
 }
 
-// Ring is the store. It is safe for concurrent use, and has one writing
-// process.
+// Ring is the store. It is safe for concurrent use, but a Put and an Erase of
+// one id must not overlap. One process writes.
 type Ring interface {
 	// Put stores entries and returns once all are on disk. An entry that is
 	// there already with the same bytes is stored; with other bytes it is
