@@ -174,7 +174,7 @@ func (w *walk) run(ctx context.Context, log Log, last uint64) error {
 		}
 	}
 	if w.seq < last {
-		return damaged(w.seq+1, w.tree.Size(), "the commit is missing; the log says it goes on to sequence %d", last)
+		return damaged(w.seq+1, w.tree.Size(), "the commit is missing or cannot be read; the log says it goes on to sequence %d", last)
 	}
 	return nil
 }

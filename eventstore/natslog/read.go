@@ -40,14 +40,15 @@ type directRequest struct {
 	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
-// filter is the subject filter for a set of subjects.
+// filter is the one subject that a set of subjects comes to, or empty for all of
+// the stream, which costs the server much less than a filter that matches all.
 func filter(subjects []eventstore.Subject) string {
 	if len(subjects) == 0 {
-		return allSubjects
+		return ""
 	}
 	for _, s := range subjects[1:] {
 		if s != subjects[0] {
-			return allSubjects // there are but two
+			return "" // there are but two
 		}
 	}
 	return subjects[0].String()
@@ -73,7 +74,7 @@ func (l *Log) Read(ctx context.Context, from uint64, subjects []eventstore.Subje
 // it. Only the leader of a replicated stream knows; a replica may be behind it.
 func (l *Log) end(ctx context.Context, filter string) (uint64, error) {
 	last, err := l.Last(ctx)
-	if err != nil || !l.replicated || filter == allSubjects || last == 0 {
+	if err != nil || !l.replicated || filter == "" || last == 0 {
 		return last, err
 	}
 	request, err := json.Marshal(directRequest{LastFor: filter})
@@ -169,6 +170,13 @@ func (r *reader) piece(ctx context.Context, next, end uint64, fn func(eventstore
 	}
 	for {
 		m, err := r.next(ctx)
+		if errors.Is(err, errNoAnswer) {
+			// The server gives no answer at all when it meets a block that it
+			// cannot read while it counts what is to come.
+			if _, gone := r.log.get(ctx, next); errors.Is(gone, eventstore.ErrNotFound) {
+				return seen, &eventstore.DecodeError{Seq: next, Err: errors.New("the server cannot read the message")}
+			}
+		}
 		if err != nil {
 			return seen, err
 		}
@@ -193,6 +201,8 @@ func (r *reader) piece(ctx context.Context, next, end uint64, fn func(eventstore
 	}
 }
 
+var errNoAnswer = errors.New("natslog: no answer from the server")
+
 // next waits for a message of an answer: each may take the time that the Log has
 // for an answer.
 func (r *reader) next(ctx context.Context) (*nats.Msg, error) {
@@ -200,7 +210,7 @@ func (r *reader) next(ctx context.Context) (*nats.Msg, error) {
 	if n, _, err := r.sub.Pending(); err == nil && n > 0 {
 		return r.sub.NextMsgWithContext(ctx)
 	}
-	waiting, cancel := context.WithTimeoutCause(ctx, r.log.timeout, fmt.Errorf("natslog: no answer within %s", r.log.timeout))
+	waiting, cancel := context.WithTimeoutCause(ctx, r.log.timeout, fmt.Errorf("%w within %s", errNoAnswer, r.log.timeout))
 	defer cancel()
 	m, err := r.sub.NextMsgWithContext(waiting)
 	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
@@ -288,8 +298,12 @@ func (l *Log) follow(ctx context.Context, from uint64, filter string, fn func(ev
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.closing, cancel)()
+	var filters []string
+	if filter != "" {
+		filters = []string{filter}
+	}
 	consumer, err := l.js.OrderedConsumer(ctx, StreamName, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{filter},
+		FilterSubjects: filters,
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:    from,
 	})
