@@ -64,7 +64,11 @@ func (s *Store) accountCreated(e *event.AccountCreated) error {
 	if s.accounts[e.Account] != nil {
 		return fmt.Errorf("account %s exists", e.Account)
 	}
-	s.accounts[e.Account] = &Account{ID: e.Account, Name: e.Name, Created: e.At}
+	a := &Account{ID: e.Account, Name: e.Name, Created: e.At}
+	if s.management == nil {
+		s.management = a
+	}
+	s.accounts[a.ID] = a
 	return nil
 }
 

@@ -91,7 +91,9 @@ func (s *Store) resolveSession(session *Session, accessKey string, now time.Time
 	a.Who.AccessKey, a.Who.Source = session.AccessKey, session.SourceIdentity
 	a.Who.Issued = session.Issued.UTC().Format(time.RFC3339)
 	a.Issued, a.SourceIdentity, a.MFA = session.Issued, session.SourceIdentity, session.MFA
-	s.addSessionPolicies(a, session)
+	if err := s.addSessionPolicies(a, session); err != nil {
+		return nil, err
+	}
 	session.actor.Store(a)
 	return a, nil
 }
@@ -141,16 +143,21 @@ func (s *Store) roleActor(r *Role, session *Session) *Actor {
 
 // addSessionPolicies: a managed policy that has been deleted since gives
 // nothing, and the session is still limited to what is left.
-func (s *Store) addSessionPolicies(a *Actor, session *Session) {
-	a.HasSession = session.policy != nil || len(session.PolicyARNs) > 0
-	if session.policy != nil {
-		a.Session = append(a.Session, iam.Source{ID: "session-policy", Policy: session.policy})
+func (s *Store) addSessionPolicies(a *Actor, session *Session) error {
+	a.HasSession = session.Policy != "" || len(session.PolicyARNs) > 0
+	if session.Policy != "" {
+		policy, err := iam.Parse(iam.SessionPolicy, []byte(session.Policy))
+		if err != nil {
+			return fault.Of(invalidToken()).Because(err)
+		}
+		a.Session = append(a.Session, iam.Source{ID: "session-policy", Policy: policy})
 	}
 	for _, name := range session.PolicyARNs {
 		if m := s.policies[name]; m != nil {
 			a.Session = append(a.Session, iam.Source{ID: "session-" + sourceID(m), Policy: m.current.Policy()})
 		}
 	}
+	return nil
 }
 
 func overlay(base, over []event.Tag) map[string]string {

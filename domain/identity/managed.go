@@ -35,6 +35,7 @@ type ManagedPolicy struct {
 // PolicyVersion is one text of a managed policy.
 type PolicyVersion struct {
 	ID       string // v1, v2, …
+	Number   int    // of ID
 	Created  time.Time
 	document *document
 }
@@ -92,7 +93,7 @@ func (s *Store) addVersion(m *ManagedPolicy, text string, at time.Time, current 
 	if err != nil {
 		return err
 	}
-	v := &PolicyVersion{ID: m.NextVersion(), Created: at, document: doc}
+	v := &PolicyVersion{ID: m.NextVersion(), Number: m.newest + 1, Created: at, document: doc}
 	m.newest++
 	m.versions = append(slices.Clip(m.versions), v)
 	if current {

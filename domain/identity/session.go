@@ -11,7 +11,6 @@ import (
 
 	"github.com/keytrail/keytrail/domain/envelope"
 	"github.com/keytrail/keytrail/domain/event"
-	"github.com/keytrail/keytrail/domain/iam"
 	"github.com/keytrail/keytrail/domain/secretbytes"
 )
 
@@ -32,8 +31,7 @@ type Session struct {
 	Expires        time.Time
 	MFA            bool
 
-	policy *iam.Policy // Policy, compiled when the token is opened
-	actor  atomic.Pointer[Actor]
+	actor atomic.Pointer[Actor]
 }
 
 // ErrToken: a session token does not open: damaged, made up, or sealed by
@@ -167,14 +165,6 @@ func decodeSession(b []byte) (*Session, error) {
 	if r.failed || len(r.rest) > 0 || s.Secret.Len() != SecretSize {
 		s.Zero()
 		return nil, fmt.Errorf("%w: malformed", ErrToken)
-	}
-	if s.Policy != "" {
-		policy, err := iam.Parse(iam.SessionPolicy, []byte(s.Policy))
-		if err != nil {
-			s.Zero()
-			return nil, fmt.Errorf("%w: %w", ErrToken, err)
-		}
-		s.policy = policy
 	}
 	return s, nil
 }

@@ -15,6 +15,7 @@ import (
 // it at a time; Apply needs it for itself.
 type Store struct {
 	accounts   map[string]*Account
+	management *Account
 	users      map[string]*User // by unique id, as all below
 	groups     map[string]*Group
 	roles      map[string]*Role
@@ -38,6 +39,10 @@ func NewStore() *Store {
 
 // Account finds an account by its id; nil if it is unknown.
 func (s *Store) Account(id string) *Account { return s.accounts[id] }
+
+// Management is the account that was there first, and creates the others; nil
+// in an empty store.
+func (s *Store) Management() *Account { return s.management }
 
 // Accounts yields the accounts in order of their ids.
 func (s *Store) Accounts() iter.Seq[*Account] {

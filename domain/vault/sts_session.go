@@ -1,0 +1,158 @@
+package vault
+
+import (
+	"slices"
+	"time"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/iam"
+	"github.com/keytrail/keytrail/domain/identity"
+	"github.com/keytrail/keytrail/domain/vault/shape"
+)
+
+func init() {
+	define("sts", "GetCallerIdentity", use, stsGetCallerIdentity)
+	define("sts", "GetSessionToken", use, stsGetSessionToken)
+	define("sts", "GetAccessKeyInfo", use, stsGetAccessKeyInfo)
+}
+
+type callerIdentityOutput struct {
+	UserID  string `json:"UserId"`
+	Account string
+	ARN     string `json:"Arn"`
+}
+
+// stsGetCallerIdentity is not authorized: AWS answers whoever has credentials,
+// even against an explicit denial.
+func stsGetCallerIdentity(c *call, _ *struct{}) (*callerIdentityOutput, error) {
+	p := &c.actor.Principal
+	return &callerIdentityOutput{UserID: p.UserID, Account: p.Account, ARN: p.ARN}, nil
+}
+
+// credentials are temporary credentials on their way out, the only time that
+// their secret and token are seen.
+type credentials struct {
+	session *identity.Session
+	token   string
+}
+
+// appendJSON appends the Credentials member. encoding/json would leave the
+// secret in buffers that it keeps.
+func (k *credentials) appendJSON(dst []byte) []byte {
+	dst = slices.Grow(dst, 256+len(k.token))
+	dst = shape.AppendString(append(dst, `"Credentials":{"AccessKeyId":`...), k.session.AccessKey)
+	dst = append(append(append(dst, `,"SecretAccessKey":"`...), k.session.Secret.Expose()...), `","SessionToken":"`...)
+	dst = append(append(dst, k.token...), `","Expiration":`...)
+	return append(shape.At(k.session.Expires).AppendJSON(dst), '}')
+}
+
+// element is the part of the credentials that the record may hold.
+func (k *credentials) element() map[string]any {
+	return map[string]any{"accessKeyId": k.session.AccessKey, "expiration": trailTime(shape.At(k.session.Expires))}
+}
+
+func (k *credentials) wipe() { k.session.Zero() }
+
+// issue makes temporary credentials for a session whose principal, name,
+// policies and tags are set. Nothing of it is kept but what the record tells.
+func (c *call) issue(s *identity.Session, seconds int) (credentials, error) {
+	id, err := c.uniqueID(identity.SessionPrefix)
+	if err != nil {
+		return credentials{}, err
+	}
+	secret, err := identity.NewSecretKey(c.env.Entropy)
+	if err != nil {
+		return credentials{}, err
+	}
+	s.AccessKey, s.Secret = id, secret
+	s.Issued, s.Expires = c.now(), c.now().Add(time.Duration(seconds)*time.Second)
+	token, err := identity.SealSession(c.env.Root, c.env.Entropy, s)
+	if err != nil {
+		s.Zero()
+		return credentials{}, err
+	}
+	tags := make(map[string]string, len(s.Tags))
+	for _, t := range s.Tags {
+		tags[t.Key] = t.Value
+	}
+	c.used(&event.SessionIssued{
+		AccessKey: s.AccessKey, Principal: s.Principal, Session: s.Name, Expires: s.Expires,
+		Policy: s.Policy, PolicyARNs: s.PolicyARNs, Tags: tags, SourceIdentity: s.SourceIdentity,
+	})
+	return credentials{s, token}, nil
+}
+
+type sessionTokenInput struct {
+	DurationSeconds int    `json:"DurationSeconds" aws:"min=900,max=129600"`
+	SerialNumber    string `json:"SerialNumber" aws:"min=9,max=256"`
+	TokenCode       string `json:"TokenCode" aws:"min=6,max=6,pattern=[\\d]*" audit:"-"`
+}
+
+type sessionTokenOutput struct{ credentials }
+
+// AppendJSON appends the reply.
+func (o *sessionTokenOutput) AppendJSON(dst []byte) []byte {
+	return append(o.appendJSON(append(dst, '{')), '}')
+}
+
+func (o *sessionTokenOutput) responseElements() any {
+	return map[string]any{"credentials": o.element()}
+}
+
+const (
+	defaultSessionToken = 43200 // seconds
+	rootSessionToken    = 3600  // the root's default and most
+)
+
+// stsGetSessionToken needs no permission, as on AWS, but an explicit denial
+// counts.
+func stsGetSessionToken(c *call, in *sessionTokenInput) (*sessionTokenOutput, error) {
+	a := c.actor
+	if a.Principal.Type == iam.RoleSession || !a.Issued.IsZero() {
+		return nil, fault.New(fault.AccessDenied, "Cannot call GetSessionToken with session credentials")
+	}
+	if in.SerialNumber != "" || in.TokenCode != "" {
+		return nil, fault.New(fault.AccessDenied, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	}
+	const action = "sts:GetSessionToken"
+	if d := c.try(action, plain("*")); d.Road == iam.DeniedExplicit {
+		c.record(action, "*", &d)
+		return nil, c.denied(action, "*", &d)
+	}
+	seconds := in.DurationSeconds
+	if seconds == 0 {
+		seconds = defaultSessionToken
+	}
+	if a.Principal.Type == iam.Root {
+		seconds = min(seconds, rootSessionToken)
+	}
+	made, err := c.issue(&identity.Session{Account: c.account, Principal: a.Principal.UniqueID}, seconds)
+	if err != nil {
+		return nil, err
+	}
+	return &sessionTokenOutput{made}, nil
+}
+
+type accessKeyInfoInput struct {
+	AccessKeyID string `json:"AccessKeyId" aws:"required,min=16,max=128,pattern=[\\w]*"`
+}
+
+type accessKeyInfoOutput struct {
+	Account string
+}
+
+// stsGetAccessKeyInfo knows long-term access keys and the caller's own. Other
+// temporary ones are stateless, and their ids are random through and through.
+func stsGetAccessKeyInfo(c *call, in *accessKeyInfoInput) (*accessKeyInfoOutput, error) {
+	if err := c.authorize("sts:GetAccessKeyInfo", plain("*")); err != nil {
+		return nil, err
+	}
+	if in.AccessKeyID == c.actor.Who.AccessKey {
+		return &accessKeyInfoOutput{c.account}, nil
+	}
+	if k := c.st.Identities.AccessKey(in.AccessKeyID); k != nil {
+		return &accessKeyInfoOutput{k.Account}, nil
+	}
+	return nil, fault.New(fault.ValidationError, "The access key id %s is not known.", in.AccessKeyID)
+}
