@@ -123,7 +123,7 @@ func TestWrongRepliesEndTheRun(t *testing.T) {
 // The ceiling's client may do no more than a client of the vault.
 func TestCeilingClientIsFencedIn(t *testing.T) {
 	c, _ := startTestCeiling(t, testSample())
-	conns, err := c.connect(1)
+	conns, err := c.connect(c.admin(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,10 +102,8 @@ func (c *ceiling) readSample(path string) error {
 
 // serve answers requests until ctx ends.
 func (c *ceiling) serve(ctx context.Context, dir, url string) error {
-	for _, service := range []string{echoService, appendService} {
-		if _, err := c.conn.Subscribe("keytrail.api.*."+service+".*", c.handle); err != nil {
-			return fmt.Errorf("ceiling: subscribe: %w", err)
-		}
+	if _, err := c.conn.QueueSubscribe("keytrail.api.>", "keytrail", c.handle); err != nil {
+		return fmt.Errorf("ceiling: subscribe: %w", err)
 	}
 	if err := c.conn.Flush(); err != nil {
 		return fmt.Errorf("ceiling: subscribe: %w", err)
@@ -218,7 +217,11 @@ func (d *door) Check(c server.ClientAuthentication) bool {
 	c.RegisterUser(&server.User{
 		Username: d.id, Account: account,
 		Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: []string{"keytrail.api." + d.id + ".>"}},
+			Publish: &server.SubjectPermission{Allow: []string{
+				"keytrail.api." + d.id + ".*.*",
+				"keytrail.api." + d.id + "." + strconv.FormatUint(c.GetID(), 10) + ".*.*",
+				"$SRV.PING", "$SRV.PING.>", "$SRV.INFO", "$SRV.INFO.>", "$SRV.STATS", "$SRV.STATS.>",
+			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX." + d.id + ".>"}},
 		},
 	})

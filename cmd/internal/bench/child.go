@@ -103,15 +103,22 @@ func parseEnv(text string) map[string]string {
 	return env
 }
 
-// connect opens the connections that callers share, as the child's administrator.
-func (c *child) connect(callers int) ([]*nats.Conn, error) {
-	id := c.env["AWS_ACCESS_KEY_ID"]
+// credentials of one who calls.
+type credentials struct{ id, secret string }
+
+// admin is the credentials that the child wrote down.
+func (c *child) admin() credentials {
+	return credentials{c.env["AWS_ACCESS_KEY_ID"], c.env["AWS_SECRET_ACCESS_KEY"]}
+}
+
+// connect opens the connections that so many callers share.
+func (c *child) connect(as credentials, callers int) ([]*nats.Conn, error) {
 	var conns []*nats.Conn
 	for range min(callers, connections) {
 		conn, err := nats.Connect(c.env["KEYTRAIL_NATS_URL"],
 			nats.Name("keytrail-bench"),
-			nats.UserInfo(id, c.env["AWS_SECRET_ACCESS_KEY"]),
-			nats.CustomInboxPrefix("_INBOX."+id),
+			nats.UserInfo(as.id, as.secret),
+			nats.CustomInboxPrefix("_INBOX."+as.id),
 			nats.NoReconnect(),
 			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 		if err != nil {
@@ -125,9 +132,9 @@ func (c *child) connect(callers int) ([]*nats.Conn, error) {
 	return conns, nil
 }
 
-// subject of an operation, as the child's administrator calls it.
-func (c *child) subject(service, operation string) string {
-	return "keytrail.api." + c.env["AWS_ACCESS_KEY_ID"] + "." + service + "." + operation
+// subject of an operation, as the holder of the credentials calls it.
+func (as credentials) subject(service, operation string) string {
+	return "keytrail.api." + as.id + "." + service + "." + operation
 }
 
 // counters of the child's log since its start.

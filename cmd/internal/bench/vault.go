@@ -37,26 +37,34 @@ type sample struct {
 }
 
 // prepare makes the keys or secrets that the callers ask for, each caller its
-// own, so that a reply which went to the wrong caller is noticed.
+// own, so that a reply which went to the wrong caller is noticed. The callers are
+// an application: a user who may do what it needs and no more.
 func prepare(ctx context.Context, server *child, o *Options) (*load, *sample, error) {
-	conns, err := server.connect(o.Callers)
+	conns, err := server.connect(server.admin(), 1)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
-	l := &load{name: "vault", child: server, conns: conns}
-	a := admin{ctx, server, conns[0]}
+	defer conns[0].Close()
+	a := admin{ctx, server.admin(), conns[0]}
+	app, err := a.application()
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &load{name: "vault", child: server}
 	operation := "Decrypt"
 	if o.What == GetSecretValue {
 		operation = "GetSecretValue"
-		l.calls, err = a.secretReads(o.Callers)
+		l.calls, err = a.secretReads(app, o.Callers)
 	} else {
-		l.calls, err = a.decryptions(o.Callers)
+		l.calls, err = a.decryptions(app, o.Callers)
 	}
 	if err != nil {
-		l.close()
 		return nil, nil, err
 	}
-	s, err := a.sample(operation, &l.calls[0])
+	if l.conns, err = server.connect(app, o.Callers); err != nil {
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	s, err := a.sample(l.conns[0], operation, &l.calls[0])
 	if err != nil {
 		l.close()
 		return nil, nil, fmt.Errorf("look at one call: %w", err)
@@ -66,23 +74,48 @@ func prepare(ctx context.Context, server *child, o *Options) (*load, *sample, er
 
 // admin makes calls one at a time.
 type admin struct {
-	ctx   context.Context
-	child *child
-	conn  *nats.Conn
+	ctx  context.Context
+	as   credentials
+	conn *nats.Conn
 }
 
-func (a *admin) call(service, operation string, in, out any) (*nats.Msg, error) {
+func (a *admin) call(service, operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a.raw(a.child.subject(service, operation), body, out)
+	_, err = a.raw(a.conn, a.as.subject(service, operation), body, out)
+	return err
 }
 
-func (a *admin) raw(subject string, body []byte, out any) (*nats.Msg, error) {
+// applicationPolicy is what the callers may do. That they may use the key of
+// aws/secretsmanager, through Secrets Manager, is for its key policy to say.
+const applicationPolicy = `{"Version":"2012-10-17","Statement":[
+	{"Sid":"UseKeys","Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"},
+	{"Sid":"ReadSecrets","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:bench/*"}]}`
+
+func (a *admin) application() (credentials, error) {
+	user := map[string]string{"UserName": "bench-application"}
+	if err := a.call("iam", "CreateUser", user, nil); err != nil {
+		return credentials{}, err
+	}
+	policy := map[string]string{"UserName": user["UserName"], "PolicyName": "bench", "PolicyDocument": applicationPolicy}
+	if err := a.call("iam", "PutUserPolicy", policy, nil); err != nil {
+		return credentials{}, err
+	}
+	var created struct {
+		AccessKey struct{ AccessKeyId, SecretAccessKey string }
+	}
+	if err := a.call("iam", "CreateAccessKey", user, &created); err != nil {
+		return credentials{}, err
+	}
+	return credentials{created.AccessKey.AccessKeyId, created.AccessKey.SecretAccessKey}, nil
+}
+
+func (a *admin) raw(conn *nats.Conn, subject string, body []byte, out any) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, replyTimeout)
 	defer cancel()
-	m, err := a.conn.RequestWithContext(ctx, subject, body)
+	m, err := conn.RequestWithContext(ctx, subject, body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", subject, err)
 	}
@@ -99,9 +132,9 @@ func (a *admin) raw(subject string, body []byte, out any) (*nats.Msg, error) {
 
 // decryptions are calls of kms:Decrypt of 32 bytes under one customer key, with
 // an encryption context of two pairs.
-func (a *admin) decryptions(callers int) ([]call, error) {
+func (a *admin) decryptions(app credentials, callers int) ([]call, error) {
 	var created struct{ KeyMetadata struct{ KeyId string } }
-	if _, err := a.call("kms", "CreateKey", map[string]any{"Description": "keytrail bench"}, &created); err != nil {
+	if err := a.call("kms", "CreateKey", map[string]any{"Description": "keytrail bench"}, &created); err != nil {
 		return nil, err
 	}
 	calls := make([]call, callers)
@@ -110,7 +143,7 @@ func (a *admin) decryptions(callers int) ([]call, error) {
 		rand.Read(plaintext)
 		context := map[string]string{"application": "orders", "tenant": fmt.Sprintf("tenant-%06d", i)}
 		var encrypted struct{ CiphertextBlob []byte }
-		_, err := a.call("kms", "Encrypt", map[string]any{
+		err := a.call("kms", "Encrypt", map[string]any{
 			"KeyId": created.KeyMetadata.KeyId, "Plaintext": plaintext, "EncryptionContext": context,
 		}, &encrypted)
 		if err != nil {
@@ -121,7 +154,7 @@ func (a *admin) decryptions(callers int) ([]call, error) {
 			return nil, err
 		}
 		calls[i] = call{
-			subject: a.child.subject("kms", "Decrypt"), body: body,
+			subject: app.subject("kms", "Decrypt"), body: body,
 			want: []byte(`"Plaintext":"` + base64.StdEncoding.EncodeToString(plaintext) + `"`),
 		}
 	}
@@ -130,14 +163,14 @@ func (a *admin) decryptions(callers int) ([]call, error) {
 
 // secretReads are calls of secretsmanager:GetSecretValue of 64 bytes under
 // aws/secretsmanager.
-func (a *admin) secretReads(callers int) ([]call, error) {
+func (a *admin) secretReads(app credentials, callers int) ([]call, error) {
 	calls := make([]call, callers)
 	for i := range calls {
 		var value [32]byte
 		rand.Read(value[:])
 		text := hex.EncodeToString(value[:])
 		name := fmt.Sprintf("bench/secret-%06d", i)
-		if _, err := a.call("secretsmanager", "CreateSecret", map[string]any{"Name": name, "SecretString": text}, nil); err != nil {
+		if err := a.call("secretsmanager", "CreateSecret", map[string]any{"Name": name, "SecretString": text}, nil); err != nil {
 			return nil, err
 		}
 		body, err := json.Marshal(map[string]any{"SecretId": name})
@@ -145,7 +178,7 @@ func (a *admin) secretReads(callers int) ([]call, error) {
 			return nil, err
 		}
 		calls[i] = call{
-			subject: a.child.subject("secretsmanager", "GetSecretValue"), body: body,
+			subject: app.subject("secretsmanager", "GetSecretValue"), body: body,
 			want: []byte(`"SecretString":"` + text + `"`),
 		}
 	}
@@ -153,18 +186,18 @@ func (a *admin) secretReads(callers int) ([]call, error) {
 }
 
 // sample makes one of the calls and fetches its records.
-func (a *admin) sample(operation string, c *call) (*sample, error) {
-	if err := c.ask(a.conn); err != nil {
+func (a *admin) sample(conn *nats.Conn, operation string, c *call) (*sample, error) {
+	if err := c.ask(conn); err != nil {
 		return nil, err
 	}
-	m, err := a.raw(c.subject, c.body, nil)
+	m, err := a.raw(conn, c.subject, c.body, nil)
 	if err != nil {
 		return nil, err
 	}
 	s := &sample{Operation: operation, Body: c.body, Want: c.want, Header: m.Header, Reply: m.Data}
 	var found struct{ Records []json.RawMessage }
 	request := map[string]any{"RequestId": m.Header.Get("Keytrail-Request-Id")}
-	if _, err := a.call("keytrail", "GetRecord", request, &found); err != nil {
+	if err := a.call("keytrail", "GetRecord", request, &found); err != nil {
 		return nil, err
 	}
 	if len(found.Records) == 0 {
