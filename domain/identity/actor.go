@@ -190,7 +190,7 @@ func (s *Store) compile(p *Permissions, groups []*Group) *compiled {
 	}
 	made := &compiled{revision: s.revision, sources: p.sources("")}
 	for _, g := range groups {
-		made.sources = append(made.sources, g.sources("group/"+g.Name+"/")...)
+		made.sources = append(made.sources, g.Sources()...)
 	}
 	if p.boundary != nil {
 		made.boundary = &iam.Source{ID: "boundary-" + sourceID(p.boundary), Policy: p.boundary.current.Policy()}

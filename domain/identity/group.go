@@ -6,6 +6,7 @@ import (
 
 	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/iam"
 )
 
 // Group gives its policies to the users in it. It is not a principal.
@@ -25,6 +26,9 @@ func (g *Group) name() string { return g.Name }
 
 // Members is the users in the group in order of their names; not to be changed.
 func (g *Group) Members() []*User { return g.members }
+
+// Sources is what the group gives to its members.
+func (g *Group) Sources() []iam.Source { return g.sources("group/" + g.Name + "/") }
 
 func (g *Group) admit(u *User) (ok bool) { g.members, ok = insert(g.members, u); return ok }
 func (g *Group) drop(u *User) (ok bool)  { g.members, ok = remove(g.members, u); return ok }
