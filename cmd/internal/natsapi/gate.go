@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -12,6 +13,17 @@ import (
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/identity"
 )
+
+// Authenticator judges the connections of an embedded server, which needs it at
+// its start. It refuses all of them until a Service serves.
+type Authenticator struct {
+	serving atomic.Pointer[Service]
+}
+
+var _ server.Authentication = (*Authenticator)(nil)
+
+// NewAuthenticator returns one that refuses everybody.
+func NewAuthenticator() *Authenticator { return &Authenticator{} }
 
 // Check lets a connection in or not: it implements server.Authentication. User is
 // the access key id, password the secret access key, and for temporary
@@ -22,9 +34,9 @@ import (
 // A connection that was let in may publish requests under its own access key id,
 // ask for service discovery, and subscribe below its own inbox and, when its
 // principal may tail, to its account's live records. It may do nothing else.
-func (a *API) Check(c server.ClientAuthentication) bool {
+func (a *Authenticator) Check(c server.ClientAuthentication) bool {
 	s := a.serving.Load()
-	if s == nil {
+	if s == nil || s.options.Server == nil {
 		return false
 	}
 	presented := presentedBy(c)
@@ -33,7 +45,7 @@ func (a *API) Check(c server.ClientAuthentication) bool {
 		s.refusals.Note(reason, presented.origin.source, presented.accessKey)
 		return false
 	}
-	user.Account = s.host.Clients
+	user.Account = s.options.Server.Clients()
 	c.RegisterUser(user)
 	return true
 }
@@ -81,7 +93,7 @@ func sourceOf(a net.Addr) (source string, local bool) {
 // entered before its credential is resolved for the last time: a credential that
 // is revoked meanwhile is found either here or by the review that follows the
 // revocation.
-func (s *service) admit(id uint64, p *presented) (*server.User, refusals.Reason) {
+func (s *Service) admit(id uint64, p *presented) (*server.User, refusals.Reason) {
 	switch {
 	case !p.client:
 		return nil, refusals.NotAClient

@@ -1,0 +1,92 @@
+package natsapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/identity"
+)
+
+// The domain refuses a revoked credential at the next request, whatever its
+// connection. The connection is ended nevertheless, and at once: it could go on
+// to watch live records, and its client should learn why nothing works.
+
+// Changed is told of every change of state that is on disk: see
+// engine.Config.Changed. It wakes the review when an event may have revoked
+// something. Events that come in thousands and revoke nothing are passed over; an
+// event unknown here is not.
+func (s *Service) Changed(events []event.Event) {
+	for _, e := range events {
+		switch e.(type) {
+		case *event.SessionIssued, *event.KeyCreated, *event.AliasCreated, *event.GrantCreated,
+			*event.SecretCreated, *event.SecretVersionCreated, *event.SecretStageMoved:
+			continue
+		}
+		select {
+		case s.review <- struct{}{}:
+		default: // one that has not begun yet will see this change too
+		}
+		return
+	}
+}
+
+// lookOver reviews the connections when something was revoked and now and then:
+// it forgets those that are gone, and ends those of sessions that have expired by
+// our clock.
+func (s *Service) lookOver(ctx context.Context) {
+	tick := time.NewTicker(s.options.ReviewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.review:
+		case <-tick.C:
+			s.forgetGone()
+		case <-ctx.Done():
+			return
+		}
+		s.endRevoked()
+	}
+}
+
+// endRevoked ends the connections whose credential no longer stands, and those
+// that watch live records and may not any more.
+func (s *Service) endRevoked() {
+	s.callers.each(func(credential identity.Credential, connections []*connection) {
+		actor, err := s.engine.Resolve(credential)
+		tails, asked := false, false
+		for _, c := range connections {
+			if err == nil && c.tails && !asked {
+				tails, asked = s.mayTail(actor), true
+			}
+			if err != nil || c.tails && !tails {
+				s.end(c)
+			}
+		}
+	})
+}
+
+func (s *Service) end(c *connection) {
+	if s.options.Server == nil {
+		return
+	}
+	// The only error is that the connection is gone already.
+	_ = s.options.Server.NATS().DisconnectClientByID(c.id)
+	s.callers.remove(c.id)
+}
+
+// forgetGone removes connections that the server does not have any more.
+func (s *Service) forgetGone() {
+	if s.options.Server == nil {
+		return
+	}
+	var gone []uint64
+	s.callers.each(func(_ identity.Credential, connections []*connection) {
+		for _, c := range connections {
+			if s.options.Server.NATS().GetClient(c.id) == nil {
+				gone = append(gone, c.id)
+			}
+		}
+	})
+	s.callers.remove(gone...)
+}
