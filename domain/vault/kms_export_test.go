@@ -1,0 +1,7 @@
+package vault
+
+// DueKeys is dueKeys for the tests of package vault_test.
+var DueKeys = dueKeys
+
+// ParseGrantToken is parseGrantToken for the tests of package vault_test.
+var ParseGrantToken = parseGrantToken
