@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
@@ -16,14 +18,22 @@ import (
 // committer's goroutine, the only one that writes the working state.
 type bridge Engine
 
-// Load checks the log against the head file, rebuilds the state, and brings the
-// keyring in line with it. Whatever the keyring holds beyond the state is an
-// orphan of a crash between Put and Append, or was to be erased after an Append:
-// either way it goes now.
+// Load checks the log against the head file, claims it, rebuilds the state, and
+// brings the keyring in line with it. Whatever the keyring holds beyond the state
+// is an orphan of a crash between Put and Append, or was to be erased after an
+// Append: either way it goes now. The claim comes first: it fences off a writer
+// that may have put entries for a record it has yet to append, and whose entries
+// would look like orphans.
 func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	e := (*Engine)(b)
 	tree, last, err := b.check(ctx)
 	if err != nil {
+		return nil, 0, err
+	}
+	if last, err = b.claim(ctx, tree, last); err != nil {
+		return nil, 0, fmt.Errorf("claim the log: %w", err)
+	}
+	if err := b.writeHead(tree, last); err != nil {
 		return nil, 0, err
 	}
 	st, err := state.Load(ctx, e.cfg.Log, last)
@@ -33,43 +43,64 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	if st.Initialized() && st.RootKey != e.cfg.Root.ID() {
 		return nil, 0, fmt.Errorf("wrong root key: the log was written under root key %s, the one given is %s", st.RootKey, e.cfg.Root.ID())
 	}
-	if err := reconcile(ctx, e.cfg.Ring, st); err != nil {
-		return nil, 0, err
+	ring, err := e.cfg.OpenRing(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the keyring: %w", err)
+	}
+	if err := reconcile(ctx, ring, st); err != nil {
+		return nil, 0, errors.Join(err, ring.Close())
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state = st
 	e.epoch++
-	e.keys.reset(e.cfg.Ring)
-	return tree, last, nil
+	return tree, last, e.keys.reset(ring)
 }
 
 // check holds the log against its head. A new log gets a head of its own before
-// its first commit, so that one without a head is never taken for new. What the
-// log has beyond the head was committed when the process died, or without an
-// answer; the head then moves up to it.
+// its first commit, so that one without a head is never taken for new.
 func (b *bridge) check(ctx context.Context) (*merkle.Tree, uint64, error) {
 	if b.cfg.Head == nil {
 		genesis := eventstore.HeadOf(&merkle.Tree{}, 0)
 		return eventstore.Check(ctx, b.cfg.Log, &genesis)
 	}
-	var head *eventstore.Head
 	if h, ok := b.cfg.Head.Head(); ok {
-		head = &h
+		return eventstore.Check(ctx, b.cfg.Log, &h)
 	}
-	tree, last, err := eventstore.Check(ctx, b.cfg.Log, head)
+	tree, last, err := eventstore.Check(ctx, b.cfg.Log, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	if head == nil || head.Seq != last {
-		if err := b.cfg.Head.Write(eventstore.HeadOf(tree, last)); err != nil {
-			return nil, 0, err
-		}
-		if err := b.cfg.Head.Sync(); err != nil {
-			return nil, 0, err
-		}
+	return tree, last, b.writeHead(tree, last)
+}
+
+// writeHead moves the head up to the end of the log, durably.
+func (b *bridge) writeHead(tree *merkle.Tree, last uint64) error {
+	if b.cfg.Head == nil {
+		return nil
 	}
-	return tree, last, nil
+	if err := b.cfg.Head.Write(eventstore.HeadOf(tree, last)); err != nil {
+		return err
+	}
+	return b.cfg.Head.Sync()
+}
+
+// claim appends the record that begins an epoch. From it on, the next commit of
+// any other writer is refused by the log.
+func (b *bridge) claim(ctx context.Context, tree *merkle.Tree, last uint64) (uint64, error) {
+	e := (*Engine)(b)
+	r := event.Record{
+		N: tree.Size(), At: e.cfg.Now().UTC().Truncate(time.Microsecond), Request: e.NewRequestID(),
+		Op: "keytrail:OpenLog", Who: event.Who{Type: "AWSService", ID: "keytrail"}, Outcome: event.OutcomeOK,
+	}
+	line, err := r.AppendLine(nil)
+	if err != nil {
+		return 0, err
+	}
+	tree.Append(line)
+	return e.cfg.Log.Append(ctx, &eventstore.Commit{
+		Subject: eventstore.Use, First: r.N, Lines: [][]byte{line}, Root: tree.Root(), ID: "open-" + r.Request, After: last,
+	})
 }
 
 func reconcile(ctx context.Context, ring keyring.Ring, st *vault.State) error {
@@ -163,7 +194,7 @@ func (b *bridge) Prepare(ctx context.Context, subject eventstore.Subject, ticket
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := b.cfg.Ring.Put(ctx, entries...); err != nil {
+	if err := b.keys.ringNow().Put(ctx, entries...); err != nil {
 		return fmt.Errorf("write to the keyring: %w", err)
 	}
 	b.keys.staged()
@@ -185,36 +216,46 @@ func (b *bridge) Failed(tickets []*ticket, err error) {
 	}
 }
 
-// release erases what the records say is gone, tells who listens, and replies.
+// release tells who listens, and replies. Calls that end keyring entries go to
+// the eraser, which costs milliseconds, and have their reply from there.
 func (e *Engine) release() {
+	defer close(e.erasures)
 	for r := range e.releases {
-		if r.subject == eventstore.State {
-			e.erase(r.tickets)
-		}
 		e.publish(r)
 		for _, t := range r.tickets {
-			t.done(t.decision.Release(vault.Receipt{N: t.last, Seq: r.seq}))
-			t.decision.Forget()
+			if len(t.decision.Erase) > 0 {
+				e.erasures <- erasure{t, r.seq}
+				continue
+			}
+			t.reply(r.seq)
 		}
 		r.batch.Free()
 	}
 }
 
-// erase removes from the keyring what the stored records have ended. The records
-// are durable and say so: if it fails or the process dies, the next Load does it.
-func (e *Engine) erase(tickets []*ticket) {
-	var ids []string
-	for _, t := range tickets {
-		ids = append(ids, t.decision.Erase...)
-	}
-	if len(ids) == 0 {
-		return
-	}
-	e.mu.Lock() // no use is being decided with the material that goes
-	e.keys.forget(ids)
-	e.mu.Unlock()
-	if err := e.cfg.Ring.Erase(context.Background(), ids...); err != nil && e.cfg.Observe != nil {
-		e.cfg.Observe(eventstore.Commitment{Err: fmt.Errorf("erase from the keyring: %w", err)})
+func (t *ticket) reply(seq uint64) {
+	t.done(t.decision.Release(vault.Receipt{N: t.last, Seq: seq}))
+	t.decision.Forget()
+}
+
+// erase removes from the keyring what stored records have ended, and then
+// replies. The records are durable and say so: what cannot be erased now is
+// tried again with the next, and when the process dies the next Load does it.
+func (e *Engine) erase() {
+	var left []string
+	for x := range e.erasures {
+		ids := append(left, x.ticket.decision.Erase...)
+		e.mu.Lock() // no use is being decided with the material that goes
+		e.keys.forget(ids)
+		e.mu.Unlock()
+		left = nil
+		if err := e.keys.ringNow().Erase(context.Background(), ids...); err != nil {
+			left = ids
+			if e.cfg.Observe != nil {
+				e.cfg.Observe(eventstore.Commitment{Err: fmt.Errorf("erase from the keyring: %w", err)})
+			}
+		}
+		x.ticket.reply(x.seq)
 	}
 }
 

@@ -24,12 +24,15 @@ import (
 	"github.com/keytrail/keytrail/eventstore/keyring"
 )
 
-// Config is what an engine runs on. Log, Ring, Root, Now and Entropy are
+// Config is what an engine runs on. Log, OpenRing, Root, Now and Entropy are
 // required.
 type Config struct {
-	Log       eventstore.Log
-	Head      *eventstore.HeadFile // nil: no head outside of the log (simulation)
-	Ring      keyring.Ring
+	Log  eventstore.Log
+	Head *eventstore.HeadFile // nil: no head outside of the log (simulation)
+	// OpenRing opens the keyring as it is on disk. It is called at every load of the
+	// log, after the load has fenced other writers off: what a displaced writer
+	// put there last is seen, and it puts nothing more that this one could miss.
+	OpenRing  func(context.Context) (keyring.Ring, error)
 	Root      *envelope.RootKey
 	Now       func() time.Time
 	Entropy   io.Reader // must be safe for concurrent use
@@ -62,6 +65,7 @@ type Engine struct {
 	keys      *keys
 	releases  chan release
 	readers   chan struct{} // bounds how many calls read the log at a time
+	erasures  chan erasure
 	stop      context.CancelFunc
 	done      sync.WaitGroup
 
@@ -79,15 +83,16 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
 	}
-	e := &Engine{cfg: cfg, keys: newKeys(cfg.Ring, cfg.Root), releases: make(chan release, 4),
-		readers: make(chan struct{}, maxReaders)}
+	e := &Engine{cfg: cfg, keys: newKeys(cfg.Root), releases: make(chan release, 4),
+		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
 		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe})
 	if err := e.committer.Start(ctx); err != nil {
-		return nil, fmt.Errorf("open the vault: %w", err)
+		return nil, fmt.Errorf("open the vault: %w", errors.Join(err, e.keys.reset(nil)))
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
+	e.done.Go(e.erase)
 	e.done.Go(e.release)
 	e.done.Go(func() {
 		defer close(e.releases)
@@ -106,8 +111,7 @@ func (e *Engine) Close() error {
 	e.done.Wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.keys.reset(nil)
-	return nil
+	return e.keys.reset(nil)
 }
 
 // Ready returns nil while calls are served, and otherwise why they are not.
@@ -184,6 +188,28 @@ func (e *Engine) Call(ctx context.Context, req *vault.Request) (vault.Reply, err
 	}
 }
 
+// Found makes the first record of an empty log: the installation, its first
+// account and an administrator. keep is called with the administrator's
+// credentials before the record is stored, so that they cannot be lost with the
+// process; its error undoes everything. Found returns once the record is on disk.
+func (e *Engine) Found(ctx context.Context, f vault.Founding, keep func(vault.Administrator) error) error {
+	replies := make(chan vault.Reply, 1)
+	t := &ticket{req: &vault.Request{ID: e.NewRequestID()}, done: func(r vault.Reply) { replies <- r },
+		founding: &founding{f, keep}}
+	if err := e.committer.Submit(eventstore.State, t); err != nil {
+		return fmt.Errorf("found the vault: %w", err)
+	}
+	select {
+	case r := <-replies:
+		if r.Fault != nil {
+			return fmt.Errorf("found the vault: %w", r.Fault)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // keepTime makes the calls that nobody makes: keys and secrets whose window has
 // ended, rotations that are due.
 func (e *Engine) keepTime(ctx context.Context) {
@@ -202,9 +228,10 @@ func (e *Engine) keepTime(ctx context.Context) {
 // DoDue carries out what is due now and returns when it is on disk or has
 // failed; what failed is due again the next time.
 func (e *Engine) DoDue(ctx context.Context) {
-	var due []*vault.Request
+	var due []vault.Request
 	e.Read(func(st *vault.State) { due = vault.Due(st, e.cfg.Now()) })
-	for _, req := range due {
+	for i := range due {
+		req := &due[i]
 		req.ID = e.NewRequestID()
 		if _, err := e.Call(ctx, req); err != nil {
 			return

@@ -20,10 +20,15 @@ type keys struct {
 	stages map[string][]byte
 }
 
-func newKeys(ring keyring.Ring, root *envelope.RootKey) *keys {
-	k := &keys{root: root}
-	k.reset(ring)
-	return k
+func newKeys(root *envelope.RootKey) *keys {
+	return &keys{root: root, open: map[string]*envelope.Material{}, stages: map[string][]byte{}}
+}
+
+// ringNow is the keyring of this epoch.
+func (k *keys) ringNow() keyring.Ring {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.ring
 }
 
 // Material implements vault.Keys.
@@ -56,11 +61,15 @@ func (k *keys) Material(ring string, key [16]byte) (*envelope.Material, error) {
 func (k *keys) Sealed(ring string) ([]byte, error) {
 	k.mu.RLock()
 	sealed, staged := k.stages[ring]
+	kept := k.ring
 	k.mu.RUnlock()
 	if staged {
 		return sealed, nil
 	}
-	return k.ring.Get(ring)
+	if kept == nil {
+		return nil, keyring.ErrClosed
+	}
+	return kept.Get(ring)
 }
 
 // stage shows entries that Prepare will write.
@@ -95,16 +104,19 @@ func (k *keys) forget(rings []string) {
 	}
 }
 
-// reset drops everything, for a new epoch or the end. The caller holds the
-// engine's write lock, as for forget.
-func (k *keys) reset(ring keyring.Ring) {
+// reset drops everything, for a new epoch with its view of the keyring or, with
+// nil, for the end. The caller holds the engine's write lock, as for forget.
+func (k *keys) reset(ring keyring.Ring) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range k.open {
 		m.Destroy()
 	}
-	k.open, k.stages = map[string]*envelope.Material{}, map[string][]byte{}
-	if ring != nil {
-		k.ring = ring
+	clear(k.open)
+	clear(k.stages)
+	before := k.ring
+	if k.ring = ring; before != nil {
+		return before.Close()
 	}
+	return nil
 }

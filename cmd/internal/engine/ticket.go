@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,6 +19,29 @@ type ticket struct {
 	bodies   []byte // the record lines without their n, one after the other
 	ends     []int  // where each body ends
 	last     uint64 // n of the call's own record, once stored
+	founding *founding
+}
+
+// founding is the one decision that is not made by vault.Handle: that of the
+// first record.
+type founding struct {
+	vault.Founding
+	keep func(vault.Administrator) error
+}
+
+func (f *founding) decide(e *Engine) (*vault.Decision, error) {
+	if e.state.Initialized() {
+		return nil, errors.New("the vault has been founded already")
+	}
+	d, admin, err := vault.Bootstrap(f.Founding, e.env())
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Secret.Zero()
+	if err := f.keep(admin); err != nil {
+		return nil, err
+	}
+	return d, e.state.Apply(d.Records[0].Events)
 }
 
 // decide runs the domain on the working state and encodes the records. The
@@ -26,7 +50,14 @@ func (t *ticket) decide(e *Engine) error {
 	if t.decision != nil {
 		t.decision.Forget()
 	}
-	t.decision = vault.Handle(e.state, t.req, e.env())
+	if t.founding != nil {
+		var err error
+		if t.decision, err = t.founding.decide(e); err != nil {
+			return err
+		}
+	} else {
+		t.decision = vault.Handle(e.state, t.req, e.env())
+	}
 	t.epoch = e.epoch
 	if t.decision.Broken != nil {
 		return fmt.Errorf("decide %s:%s: %w", t.req.Service, t.req.Operation, t.decision.Broken)
@@ -59,6 +90,12 @@ func (t *ticket) fail(err error) {
 	if t.decision != nil {
 		t.decision.Forget()
 	}
+}
+
+// erasure is a call whose record is on disk and ends keyring entries.
+type erasure struct {
+	ticket *ticket
+	seq    uint64
 }
 
 // release is a stored commit whose callers wait for their replies.

@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,7 +20,6 @@ import (
 
 	"github.com/keytrail/keytrail/cmd/internal/engine"
 	"github.com/keytrail/keytrail/cmd/internal/natsapi"
-	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/eventstore"
 	"github.com/keytrail/keytrail/eventstore/keyring"
@@ -61,7 +58,6 @@ type Server struct {
 	nats   *natslog.Server
 	conns  []*nats.Conn // to external servers
 	log    *natslog.Log
-	ring   *keyring.JetStream
 	head   *eventstore.HeadFile
 	engine *engine.Engine
 	api    *natsapi.Service
@@ -93,21 +89,22 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	auth := natsapi.NewAuthenticator()
-	writer, responder, err := s.startNATS(ctx, auth)
+	writer, responder, err := s.startNATS(auth)
 	if err != nil {
 		return err
 	}
 	if s.log, err = natslog.Open(ctx, writer, s.logOptions()); err != nil {
 		return err
 	}
-	if err := s.openRing(ctx, writer); err != nil {
+	openRing, err := s.keyring(writer)
+	if err != nil {
 		return err
 	}
 	s.api = natsapi.New(responder, auth, natsapi.Options{Server: s.nats, Version: s.opts.Version})
 	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
 	s.engine, err = engine.Open(ctx, engine.Config{
-		Log: s.log, Head: s.head, Ring: s.ring, Root: root, Now: time.Now, Entropy: rand.Reader,
-		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed,
+		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
+		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.api.Changed,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {
@@ -127,10 +124,8 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.api.Serve(s.engine); err != nil {
 		return fmt.Errorf("serve requests: %w", err)
 	}
-	return s.writeAdminFile()
+	return s.pointAdminFile()
 }
-
-func (s *Server) changed(events []event.Event) { s.api.Changed(events) }
 
 func (s *Server) waiting() int {
 	if s.engine == nil {
@@ -161,9 +156,9 @@ func (s *Server) OpsURL() string { return s.opsURL }
 // Engine is the write path, for tests.
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
-func (s *Server) startNATS(ctx context.Context, auth *natsapi.Authenticator) (writer, responder *nats.Conn, err error) {
+func (s *Server) startNATS(auth *natsapi.Authenticator) (writer, responder *nats.Conn, err error) {
 	if s.opts.NATSURL != "" {
-		return s.connectExternal(ctx)
+		return s.connectExternal()
 	}
 	host, port, err := splitListen(s.opts.NATSListen)
 	if err != nil {
@@ -189,7 +184,7 @@ func (s *Server) startNATS(ctx context.Context, auth *natsapi.Authenticator) (wr
 	return s.nats.WriterConn(), s.nats.ResponderConn(), nil
 }
 
-func (s *Server) connectExternal(ctx context.Context) (writer, responder *nats.Conn, err error) {
+func (s *Server) connectExternal() (writer, responder *nats.Conn, err error) {
 	options := []nats.Option{nats.Name("keytrail"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second)}
 	for range 2 {
 		conn, err := nats.Connect(s.opts.NATSURL, options...)
@@ -213,19 +208,17 @@ func (s *Server) logOptions() natslog.Options {
 	return o
 }
 
-func (s *Server) openRing(ctx context.Context, writer *nats.Conn) error {
+// keyring gives what opens the keyring as it is on disk.
+func (s *Server) keyring(writer *nats.Conn) (func(context.Context) (keyring.Ring, error), error) {
 	js, err := jetstream.New(writer)
 	if err != nil {
-		return fmt.Errorf("open the keyring: %w", err)
+		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
 	var c keyring.Config
 	if s.nats != nil {
 		c.BlockDir = keyring.BlockDir(s.dir.file(natsDir), natslog.AccountVault)
 	}
-	if s.ring, err = keyring.Open(ctx, js, c); err != nil {
-		return fmt.Errorf("open the keyring: %w", err)
-	}
-	return nil
+	return func(ctx context.Context) (keyring.Ring, error) { return keyring.Open(ctx, js, c) }, nil
 }
 
 func (s *Server) tlsConfig() (*tls.Config, error) {
@@ -269,9 +262,6 @@ func (s *Server) Stop() error {
 	}
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
-	}
-	if s.ring != nil {
-		errs = append(errs, s.ring.Close())
 	}
 	for _, c := range s.conns {
 		c.Close()
@@ -321,20 +311,4 @@ func splitListen(listen string) (host string, port int, err error) {
 		host = "0.0.0.0"
 	}
 	return host, port, nil
-}
-
-// Verify walks the log of a data directory that no server uses. writeHead puts
-// the head file anew after a walk without a finding.
-func Verify(ctx context.Context, dataDir string, writeHead bool) (eventstore.Report, error) {
-	if _, err := os.Stat(filepath.Join(dataDir, headFile)); err != nil && !writeHead {
-		if _, missing := os.Stat(dataDir); missing != nil {
-			return eventstore.Report{}, fmt.Errorf("no data directory: %w", missing)
-		}
-	}
-	dir, err := openDataDir(dataDir)
-	if err != nil {
-		return eventstore.Report{}, err
-	}
-	defer dir.close()
-	return natslog.VerifyDir(ctx, dir.file(natsDir), dir.file(headFile))
 }
