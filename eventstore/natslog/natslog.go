@@ -80,7 +80,7 @@ func Open(ctx context.Context, nc *nats.Conn, options Options) (*Log, error) {
 		return nil, fmt.Errorf("natslog: open: %w", err)
 	}
 	if options.Server == nil && !options.UnsafeNoSync {
-		if err := checkSync(ctx, options.System, info.Cluster, timeout); err != nil {
+		if err := checkSync(ctx, options.System, holders(nc, info.Cluster), timeout); err != nil {
 			return nil, fmt.Errorf("natslog: open: %w", err)
 		}
 	}

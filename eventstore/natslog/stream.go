@@ -80,25 +80,27 @@ func checkConfig(c jetstream.StreamConfig) error {
 	return nil
 }
 
-// ErrSyncUnknown: the servers do not sync every write, or would not say.
+// ErrNotSynced: the servers do not sync every write, or would not say.
 var ErrNotSynced = errors.New("the servers are not known to sync every write (jetstream: sync_interval: always)")
 
-// checkSync asks the servers that hold the stream, over the system account,
-// whether they sync every write. JetStream tells nobody else.
-func checkSync(ctx context.Context, system *nats.Conn, cluster *jetstream.ClusterInfo, timeout time.Duration) error {
+// holders names the servers that have the stream on their disks. Outside a
+// cluster a stream does not say, and it is the server that was connected to.
+func holders(nc *nats.Conn, cluster *jetstream.ClusterInfo) map[string]bool {
+	if cluster == nil {
+		return map[string]bool{nc.ConnectedServerName(): true}
+	}
+	out := map[string]bool{cluster.Leader: true}
+	for _, r := range cluster.Replicas {
+		out[r.Name] = true
+	}
+	return out
+}
+
+// checkSync asks the servers, over the system account, whether they sync every
+// write. JetStream tells nobody else.
+func checkSync(ctx context.Context, system *nats.Conn, waiting map[string]bool, timeout time.Duration) error {
 	if system == nil {
-		return fmt.Errorf("%w: only the system account may ask, and no connection to it was given", ErrNotSynced)
-	}
-	waiting := map[string]bool{}
-	if cluster != nil {
-		waiting[cluster.Leader] = true
-		for _, r := range cluster.Replicas {
-			waiting[r.Name] = true
-		}
-	}
-	delete(waiting, "")
-	if len(waiting) == 0 {
-		return fmt.Errorf("%w: the stream does not name the servers that hold it", ErrNotSynced)
+		return fmt.Errorf("%w: only the system account may ask %v, and no connection to it was given", ErrNotSynced, names(waiting))
 	}
 	inbox := system.NewInbox()
 	sub, err := system.SubscribeSync(inbox)
