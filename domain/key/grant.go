@@ -320,7 +320,7 @@ func (g *Grant) Covers(operations []string, equals, subset map[string]string) bo
 	}
 	switch {
 	case g.ContextEquals != nil:
-		return samePairs(equals, g.ContextEquals)
+		return equals != nil && samePairs(equals, g.ContextEquals)
 	case g.ContextSubset != nil:
 		return hasPairs(equals, g.ContextSubset) || hasPairs(subset, g.ContextSubset)
 	}
