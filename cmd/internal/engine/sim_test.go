@@ -168,15 +168,22 @@ func (w *world) ringFault(keyring.Step) error {
 }
 
 func (w *world) open() {
-	w.ring.SetHook(w.ringFault)
 	e, err := engine.Open(w.t.Context(), engine.Config{
-		Log: w.store.Open(), Ring: w.ring, Root: w.root, Now: func() time.Time { return w.now },
+		Log: w.store.Open(), OpenRing: w.openRing, Root: w.root, Now: func() time.Time { return w.now },
 		Entropy: w.entropy, Tick: -1,
 	})
 	if err != nil {
 		w.t.Fatalf("open: %v", err)
 	}
 	w.engine = e
+}
+
+// openRing opens the keyring as it is on disk: what a failed call left or did not
+// leave there shows only now.
+func (w *world) openRing(context.Context) (keyring.Ring, error) {
+	w.ring = w.ring.Reopen()
+	w.ring.SetHook(w.ringFault)
+	return w.ring, nil
 }
 
 func (w *world) close() { w.engine.Close() }
@@ -188,7 +195,6 @@ func (w *world) restart() {
 	w.store.Crash()
 	w.engine.Close()
 	w.store.Reopen()
-	w.ring = w.ring.Reopen()
 	w.open()
 	w.calm = false
 }
@@ -221,8 +227,13 @@ func (w *world) request(c identity.Credential, op string, in any) *vault.Request
 type object = map[string]any
 
 func (w *world) populate() {
-	admin := initialize(w.t, w.engine)
-	w.admin = identity.Credential{AccessKey: admin}
+	err := w.engine.Found(w.t.Context(), vault.Founding{Region: "us-east-1", Account: account}, func(a vault.Administrator) error {
+		w.admin = identity.Credential{AccessKey: a.AccessKey}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.must(w.admin, "iam:CreateUser", object{"UserName": "reader"}, nil)
 	w.must(w.admin, "iam:PutUserPolicy", object{"UserName": "reader", "PolicyName": "read",
 		"PolicyDocument": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}}`}, nil)
@@ -366,17 +377,19 @@ func (w *world) note(op string, in object, r vault.Reply) {
 	}
 }
 
-// settle ends the faults and makes what is due.
+// settle ends the faults: what is judged is a working state that has grown call
+// by call since the last load, and a keyring that erasures have kept in line.
 func (w *world) settle() {
-	w.calm = true
-	if w.engine.Ready() != nil {
-		w.recover()
-	}
-	w.calm = true
-	w.now = w.now.AddDate(0, 0, 40)
-	w.engine.DoDue(w.t.Context())
 	w.restart()
 	w.calm = true
+	for range 10 {
+		w.round()
+		w.calm = true
+	}
+	w.must(w.admin, "secretsmanager:CreateSecret", object{"Name": "last", "SecretString": canary}, nil)
+	w.must(w.admin, "secretsmanager:DeleteSecret", object{"SecretId": "last", "ForceDeleteWithoutRecovery": true}, nil)
+	w.now = w.now.AddDate(0, 0, 40)
+	w.engine.DoDue(w.t.Context())
 }
 
 const account = "000000000000"
@@ -401,10 +414,28 @@ func (w *world) judge() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	outcomes := map[string]int{}
+	for _, r := range w.replies {
+		if r.Fault != nil {
+			outcomes[string(r.Fault.Code)]++
+		} else {
+			outcomes["ok"]++
+		}
+	}
+	w.t.Logf("%d records, %d epochs, outcomes %v", len(records), w.epochs(records), outcomes)
 	w.everyReplyHasItsRecord(records)
 	w.nothingForbiddenHappened(records)
 	w.stateEqualsReplay()
 	w.noCanary(lines)
+}
+
+func (w *world) epochs(records []*event.Record) (n int) {
+	for _, r := range records {
+		if r.Op == "keytrail:OpenLog" {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) everyReplyHasItsRecord(records []*event.Record) {
