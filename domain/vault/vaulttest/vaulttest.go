@@ -78,6 +78,9 @@ func New(t testing.TB) *Vault {
 	return v
 }
 
+// For hands the vault to another test, as a fuzz target must for each input.
+func (v *Vault) For(t testing.TB) { v.t = t }
+
 // Given puts events into the log and the state, as one record.
 func (v *Vault) Given(events ...event.Event) {
 	v.t.Helper()
