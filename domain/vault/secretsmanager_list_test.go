@@ -1,0 +1,209 @@
+package vault_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/vault/vaulttest"
+)
+
+// names reads a whole listing, page by page.
+func secretNames(t *testing.T, c *vaulttest.Caller, in m) []string {
+	t.Helper()
+	var all []string
+	for range 100 {
+		out := sm(c, "ListSecrets", in).OK()
+		page := out["SecretList"].([]any)
+		for _, s := range page {
+			all = append(all, s.(m)["Name"].(string))
+		}
+		if out["NextToken"] == nil {
+			return all
+		}
+		if limit, ok := in["MaxResults"].(int); ok && len(page) != limit {
+			t.Fatalf("a page of %d, not %d", len(page), limit)
+		}
+		in["NextToken"] = out["NextToken"]
+	}
+	t.Fatal("the listing does not end")
+	return nil
+}
+
+func filterList(pairs ...any) []m {
+	var list []m
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, m{"Key": pairs[i], "Values": pairs[i+1]})
+	}
+	return list
+}
+
+func TestListSecrets(t *testing.T) {
+	v, admin := vaultWithAdmin(t)
+	for _, s := range []struct{ name, description, tag, value string }{
+		{"prod/db", "Main database", "team", "blue"},
+		{"prod/api", "key of the API", "team", "red"},
+		{"test/db", "main copy", "Team", "Blue"},
+		{"Prod/x", "", "cost", "7"},
+	} {
+		v.Wait(time.Minute)
+		sm(admin, "CreateSecret", m{"Name": s.name, "Description": s.description, "Tags": []m{{"Key": s.tag, "Value": s.value}}}).OK()
+	}
+	sm(v.UserOf(vaulttest.Other, "foreign", vaulttest.Administrator), "CreateSecret", m{"Name": "foreign"}).OK()
+	v.Wait(time.Minute)
+	sm(admin, "UpdateSecret", m{"SecretId": "prod/db", "Description": "Main database."}).OK()
+
+	for name, tt := range map[string]struct {
+		in   m
+		want string
+	}{
+		"all":                 {m{}, "prod/db prod/api test/db Prod/x"},
+		"newest first":        {m{"SortOrder": "desc"}, "Prod/x test/db prod/api prod/db"},
+		"by name":             {m{"SortBy": "name"}, "Prod/x prod/api prod/db test/db"},
+		"by name, descending": {m{"SortBy": "name", "SortOrder": "desc"}, "test/db prod/db prod/api Prod/x"},
+		"by change":           {m{"SortBy": "last-changed-date"}, "prod/api test/db Prod/x prod/db"},
+		"name prefix":         {m{"Filters": filterList("name", []string{"prod/"})}, "prod/db prod/api"},
+		"name not":            {m{"Filters": filterList("name", []string{"!prod/"})}, "test/db Prod/x"},
+		"name, alternatives":  {m{"Filters": filterList("name", []string{"prod/a", "test"})}, "prod/api test/db"},
+		"name but not":        {m{"Filters": filterList("name", []string{"prod/", "!prod/a"})}, "prod/db"},
+		"description":         {m{"Filters": filterList("description", []string{"MAIN"})}, "prod/db test/db"},
+		"tag key":             {m{"Filters": filterList("tag-key", []string{"team"})}, "prod/db prod/api"},
+		"tag value":           {m{"Filters": filterList("tag-value", []string{"b"})}, "prod/db"},
+		"both":                {m{"Filters": filterList("tag-key", []string{"team"}, "name", []string{"prod/a"})}, "prod/api"},
+		"region":              {m{"Filters": filterList("primary-region", []string{"us-"})}, "prod/db prod/api test/db Prod/x"},
+		"owner":               {m{"Filters": filterList("owning-service", []string{"rds"})}, ""},
+		"not owner":           {m{"Filters": filterList("owning-service", []string{"!rds"})}, "prod/db prod/api test/db Prod/x"},
+		"any word":            {m{"Filters": filterList("all", []string{"data"})}, "prod/db"},
+		"every word":          {m{"Filters": filterList("all", []string{"DB blue"})}, "prod/db test/db"},
+	} {
+		if got := strings.Join(secretNames(t, admin, tt.in), " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	// Pages of every size and order, also while secrets come and go.
+	for _, by := range []string{"", "name", "last-changed-date"} {
+		for _, order := range []string{"asc", "desc"} {
+			in := m{"SortOrder": order}
+			if by != "" {
+				in["SortBy"] = by
+			}
+			whole := secretNames(t, admin, in)
+			for size := 1; size <= 4; size++ {
+				in := m{"SortOrder": order, "MaxResults": size}
+				if by != "" {
+					in["SortBy"] = by
+				}
+				if got := secretNames(t, admin, in); !slices.Equal(got, whole) {
+					t.Errorf("by %q %s in pages of %d: %v, want %v", by, order, size, got, whole)
+				}
+			}
+		}
+	}
+	first := sm(admin, "ListSecrets", m{"MaxResults": 2}).OK()
+	sm(admin, "DeleteSecret", m{"SecretId": "prod/api", "ForceDeleteWithoutRecovery": true}).OK()
+	if got := secretNames(t, admin, m{"NextToken": first["NextToken"]}); !slices.Equal(got, []string{"test/db", "Prod/x"}) {
+		t.Errorf("after the last of a page is gone: %v", got)
+	}
+	sm(admin, "ListSecrets", m{"NextToken": "nonsense"}).Fails(fault.InvalidNextTokenException, "")
+	sm(admin, "ListSecrets", m{"NextToken": first["NextToken"], "SortBy": "name"}).Fails(fault.InvalidNextTokenException, "")
+	sm(admin, "ListSecrets", m{"SortBy": "last-accessed-date"}).Fails(fault.InvalidParameterException, "")
+	sm(admin, "ListSecrets", m{"MaxResults": 101}).Fails(fault.InvalidParameterException, "")
+	sm(v.User("nobody"), "ListSecrets", nil).Fails(fault.AccessDeniedException, "secretsmanager:ListSecrets on resource: * because no identity-based policy allows")
+}
+
+func TestBatchGetSecretValue(t *testing.T) {
+	v, admin := vaultWithAdmin(t)
+	_, key := newKey(admin, nil)
+	a, _ := newSecret(admin, "a", "1", "")
+	newSecret(admin, "b", "2", key)
+	newSecret(admin, "c", `"3"`, "")
+	sm(admin, "DeleteSecret", m{"SecretId": "c"}).OK()
+	reader := v.User("reader", vaulttest.Allow("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"))
+	o := sm(reader, "BatchGetSecretValue", m{"SecretIdList": []string{a, "b", "c", "d"}})
+	out := o.OK()
+	values, faults := out["SecretValues"].([]any), out["Errors"].([]any)
+	if len(values) != 1 || values[0].(m)["SecretString"] != "1" || values[0].(m)["ARN"] != a {
+		t.Errorf("values %v", values)
+	}
+	want := "[map[ErrorCode:AccessDeniedException Message:Access to KMS is not allowed SecretId:b] " +
+		"map[ErrorCode:InvalidRequestException Message:" + marked + " SecretId:c] " +
+		"map[ErrorCode:ResourceNotFoundException Message:Secrets Manager can't find the specified secret. SecretId:d]]"
+	if fmt.Sprint(faults) != want {
+		t.Errorf("errors\n%v\nwant\n%v", faults, want)
+	}
+	tells(t, o, decryptOK, readOK, decryptNo, readNo,
+		"secretsmanager:GetSecretValue InvalidRequestException", "secretsmanager:GetSecretValue ResourceNotFoundException",
+		"secretsmanager:BatchGetSecretValue ok")
+	for _, r := range o.Records {
+		if r.Request != o.Record().Request || strings.HasPrefix(r.Op, "secretsmanager:") && (r.Via != "" || r.Source != o.Record().Source) {
+			t.Errorf("recorded %+v", r)
+		}
+	}
+	for name, in := range map[string]m{
+		"neither": {}, "both": {"SecretIdList": []string{"a"}, "Filters": filterList("name", []string{"a"})},
+		"pages of a list": {"SecretIdList": []string{"a"}, "MaxResults": 1}, "too many": {"SecretIdList": slices.Repeat([]string{"a"}, 21)},
+	} {
+		if o := sm(reader, "BatchGetSecretValue", in); !fault.Is(o.Reply.Fault, fault.InvalidParameterException) {
+			t.Errorf("%s: %v", name, o.Reply.Fault)
+		}
+	}
+	byFilter := m{"Filters": filterList("name", []string{"a", "b", "c"}), "MaxResults": 1}
+	sm(reader, "BatchGetSecretValue", byFilter).Fails(fault.AccessDeniedException, "secretsmanager:ListSecrets")
+	first := sm(admin, "BatchGetSecretValue", byFilter).OK()
+	byFilter["NextToken"] = first["NextToken"]
+	second := sm(admin, "BatchGetSecretValue", byFilter).OK()
+	if got := fmt.Sprint(first["SecretValues"].([]any)[0].(m)["Name"], second["SecretValues"].([]any)[0].(m)["Name"], second["NextToken"]); got != "ab<nil>" {
+		t.Errorf("pages %s", got)
+	}
+	sm(v.User("half", vaulttest.Allow("secretsmanager:GetSecretValue")), "BatchGetSecretValue", m{"SecretIdList": []string{"a"}}).Fails(fault.AccessDeniedException, "BatchGetSecretValue")
+	only := sm(v.User("list", vaulttest.Allow("secretsmanager:BatchGetSecretValue")), "BatchGetSecretValue", m{"SecretIdList": []string{"a"}}).OK()
+	if len(only["SecretValues"].([]any)) != 0 || len(only["Errors"].([]any)) != 1 {
+		t.Errorf("read without GetSecretValue: %v", only)
+	}
+}
+
+func TestGetRandomPassword(t *testing.T) {
+	_, admin := vaultWithAdmin(t)
+	password := func(in m) string {
+		o := sm(admin, "GetRandomPassword", in)
+		p := o.OK()["RandomPassword"].(string)
+		if len(p) > 8 && strings.Contains(o.Line(), p) {
+			t.Error("the password is in the record")
+		}
+		return p
+	}
+	if p := password(nil); len(p) != 32 || p == password(nil) {
+		t.Errorf("password %q", p)
+	}
+	for range 50 {
+		p := password(m{"PasswordLength": 4})
+		for _, set := range []string{"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"} {
+			if !strings.ContainsAny(p, set) {
+				t.Errorf("%q has none of %s", p, set)
+			}
+		}
+	}
+	long := password(m{"PasswordLength": 4096, "ExcludePunctuation": true, "ExcludeUppercase": true, "IncludeSpace": true, "ExcludeCharacters": "abc0"})
+	counts := map[rune]int{}
+	for _, r := range long {
+		counts[r]++
+	}
+	if alphabet := "defghijklmnopqrstuvwxyz123456789 "; len(counts) != len(alphabet) || strings.Trim(long, alphabet) != "" {
+		t.Errorf("%d characters used", len(counts))
+	} else {
+		for r, n := range counts { // 124 expected; five standard deviations are 55
+			if n < 69 || n > 179 {
+				t.Errorf("%q came %d times of 4096", r, n)
+			}
+		}
+	}
+	if p := password(m{"PasswordLength": 1, "RequireEachIncludedType": false}); len(p) != 1 {
+		t.Errorf("password %q", p)
+	}
+	sm(admin, "GetRandomPassword", m{"PasswordLength": 3}).Fails(fault.InvalidParameterException, "too short")
+	sm(admin, "GetRandomPassword", m{"PasswordLength": 4097}).Fails(fault.InvalidParameterException, "")
+	sm(admin, "GetRandomPassword", m{"ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true, "ExcludeLowercase": true}).Fails(fault.InvalidRequestException, "")
+}
