@@ -68,6 +68,7 @@ type Service struct {
 	queue    chan job
 	queued   atomic.Int64 // bytes of the bodies in queue
 	inFlight inFlight
+	closed   atomic.Bool
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }
@@ -119,9 +120,9 @@ const closeTimeout = 5 * time.Second
 
 // Close lets nobody in any more, answers the requests that have arrived, writes
 // the last summary of refusals and stops. The engine must be open still. An error
-// means that requests were left unanswered.
+// means that requests were left unanswered. A second Close does nothing.
 func (s *Service) Close() error {
-	if s.engine == nil {
+	if s.engine == nil || !s.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	s.auth.serving.CompareAndSwap(s, nil)

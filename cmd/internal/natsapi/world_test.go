@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,9 +34,17 @@ const account = "111122223333"
 
 type object = map[string]any
 
-// world is a server with an administrator, over real connections.
+// world is a site as one test sees it.
 type world struct {
-	t      testing.TB
+	t testing.TB
+	*site
+}
+
+// on is the same site for a subtest.
+func (w *world) on(t testing.TB) *world { return &world{t, w.site} }
+
+// site is a server with an administrator, over real connections.
+type site struct {
 	nats   *natslog.Server
 	api    *natsapi.Service
 	engine *engine.Engine
@@ -50,9 +58,11 @@ type world struct {
 
 type credentials struct{ id, secret, token string }
 
+type natslogOptions = natslog.ServerOptions
+
 type setting struct {
 	onDisk bool // log and keyring on JetStream instead of in memory
-	server func(*natslog.ServerOptions)
+	server func(*natslogOptions)
 	api    func(*natsapi.Options)
 }
 
@@ -60,7 +70,7 @@ func newWorld(t testing.TB, with setting) *world {
 	t.Helper()
 	root, err := envelope.NewRootKey(bytes.Repeat([]byte{7}, 32))
 	check(t, err)
-	w := &world{t: t, root: root}
+	w := &world{t, &site{root: root}}
 	auth := natsapi.NewAuthenticator()
 	o := natslog.ServerOptions{StoreDir: t.TempDir(), Clients: auth}
 	if with.server != nil {
@@ -146,6 +156,17 @@ func (w *world) as(c credentials) *client.Client {
 	return conn
 }
 
+// from is as from a certain address of this machine.
+func (w *world) from(address string, c credentials) *client.Client {
+	w.t.Helper()
+	o := c.options(w)
+	o.NATS = []nats.Option{nats.Dialer(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}})}
+	conn, err := client.Connect(w.t.Context(), o)
+	check(w.t, err)
+	w.t.Cleanup(conn.Close)
+	return conn
+}
+
 // raw connects with nats.go alone and collects the errors that the server sends.
 func (w *world) raw(c credentials, options ...nats.Option) *rawConn {
 	w.t.Helper()
@@ -171,12 +192,12 @@ func (w *world) raw(c credentials, options ...nats.Option) *rawConn {
 // refused tries to connect and wants the server to say no.
 func (w *world) refused(c credentials) {
 	w.t.Helper()
-	conn, err := client.Connect(w.t.Context(), c.options(w))
+	conn, err := nats.Connect(w.nats.ClientURL(), nats.UserInfo(c.id, c.secret), nats.Token(c.token))
 	if err == nil {
 		conn.Close()
 		w.t.Fatal("the connection was let in")
 	}
-	if !errors.Is(err, client.ErrRefused) {
+	if !errors.Is(err, nats.ErrAuthorization) {
 		w.t.Fatalf("connect: %v, want a refusal", err)
 	}
 }
@@ -214,8 +235,12 @@ func (r *rawConn) ends(why string) {
 
 func (w *world) call(c *client.Client, service, operation string, in object) object {
 	w.t.Helper()
-	body, err := json.Marshal(in)
-	check(w.t, err)
+	body := []byte("{}")
+	if in != nil {
+		var err error
+		body, err = json.Marshal(in)
+		check(w.t, err)
+	}
 	reply, err := c.Call(w.t.Context(), service, operation, body)
 	if err != nil {
 		w.t.Fatalf("%s %s: %v", service, operation, err)
@@ -307,13 +332,4 @@ func code(t testing.TB, err error) string {
 		t.Fatalf("%v, want a refusal by the service", err)
 	}
 	return refused.Code
-}
-
-func keysOf[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
