@@ -145,6 +145,9 @@ type accessKeyInfoOutput struct {
 // stsGetAccessKeyInfo knows long-term access keys and the caller's own. Other
 // temporary ones are stateless, and their ids are random through and through.
 func stsGetAccessKeyInfo(c *call, in *accessKeyInfoInput) (*accessKeyInfoOutput, error) {
+	if a := c.actor; a.Principal.Type != iam.RoleSession && !a.Issued.IsZero() {
+		return nil, fault.New(fault.AccessDenied, "Cannot call GetAccessKeyInfo with session credentials")
+	}
 	if err := c.authorize("sts:GetAccessKeyInfo", plain("*")); err != nil {
 		return nil, err
 	}
