@@ -26,21 +26,33 @@ type GrantConstraints struct {
 
 // CreateGrantInput is the request of kms:CreateGrant.
 type CreateGrantInput struct {
-	KeyID             string            `json:"KeyId" aws:"required,min=1,max=2048"`
-	Grantee           string            `json:"GranteePrincipal" aws:"required,min=1,max=256"`
-	Retiring          string            `json:"RetiringPrincipal" aws:"min=1,max=256"`
-	Operations        []string          `json:"Operations" aws:"required"`
-	Constraints       *GrantConstraints `json:"Constraints"`
-	GrantTokens       []string          `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
-	Name              string            `json:"Name" aws:"min=1,max=256,pattern=^[a-zA-Z0-9:/_-]+$"`
-	DryRun            bool              `json:"DryRun"`
-	GranteeService    string            `json:"GranteeServicePrincipal" aws:"min=1,max=256"`
-	RetiringService   string            `json:"RetiringServicePrincipal" aws:"min=1,max=256"`
-	granteeID         string
-	retiringID        string
-	equals, subset    map[string]string
-	constraintKind    string // condition key kms:GrantConstraintType
-	constraintContext map[string]string
+	KeyID           string            `json:"KeyId" aws:"required,min=1,max=2048"`
+	Grantee         string            `json:"GranteePrincipal" aws:"required,min=1,max=256"`
+	Retiring        string            `json:"RetiringPrincipal" aws:"min=1,max=256"`
+	Operations      []string          `json:"Operations" aws:"required"`
+	Constraints     *GrantConstraints `json:"Constraints"`
+	GrantTokens     []string          `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
+	Name            string            `json:"Name" aws:"min=1,max=256,pattern=^[a-zA-Z0-9:/_-]+$"`
+	DryRun          bool              `json:"DryRun"`
+	GranteeService  string            `json:"GranteeServicePrincipal" aws:"min=1,max=256"`
+	RetiringService string            `json:"RetiringServicePrincipal" aws:"min=1,max=256"`
+}
+
+// newGrant is a grant on its way: as it was asked for, and what has been found
+// about it.
+type newGrant struct {
+	*CreateGrantInput
+	granteeID, retiringID string
+	equals, subset        map[string]string // the constraint; one of them at most
+	constraintKind        string            // as kms:GrantConstraintType has it, "" without
+}
+
+// constraintContext is the pairs that the constraint binds to.
+func (g *newGrant) constraintContext() map[string]string {
+	if g.equals != nil {
+		return g.equals
+	}
+	return g.subset
 }
 
 // CreateGrantOutput is the reply of kms:CreateGrant. The token stays out of the
@@ -62,7 +74,8 @@ func kmsCreateGrant(c *call, in *CreateGrantInput) (*CreateGrantOutput, error) {
 	if in.GranteeService != "" || in.RetiringService != "" {
 		return nil, fault.New(fault.UnsupportedOperationException, "Grants to service principals are not supported.")
 	}
-	if err := in.readConstraints(); err != nil {
+	asked := &newGrant{CreateGrantInput: in}
+	if err := asked.readConstraints(); err != nil {
 		return nil, err
 	}
 	k, err := c.findKey(in.KeyID, otherAccount)
@@ -70,19 +83,19 @@ func kmsCreateGrant(c *call, in *CreateGrantInput) (*CreateGrantOutput, error) {
 		return nil, err
 	}
 	c.resource(k.ARN)
-	if err := c.mayGrant(k.Key, in); err != nil {
+	if err := c.mayGrant(k.Key, asked); err != nil {
 		return nil, err
 	}
 	if err := k.Permits("CreateGrant", c.now()); err != nil {
 		return nil, err
 	}
-	if err := c.checkGrant(k.Key, in); err != nil {
+	if err := c.checkGrant(k.Key, asked); err != nil {
 		return nil, err
 	}
 	if err := dryRun(in.DryRun); err != nil {
 		return nil, err
 	}
-	id, err := c.grantID(k.Key, in)
+	id, err := c.grantID(k.Key, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +105,9 @@ func kmsCreateGrant(c *call, in *CreateGrantInput) (*CreateGrantOutput, error) {
 	}
 	if _, exists := c.st.Keys.Grant(id); !exists {
 		c.emit(&event.GrantCreated{
-			Grant: id, Key: k.ID, Name: in.Name, Grantee: in.Grantee, GranteeID: in.granteeID,
-			Retiring: in.Retiring, RetiringID: in.retiringID, Operations: in.Operations,
-			ContextEquals: in.equals, ContextSubset: in.subset, IssuingAccount: c.account, At: c.now(),
+			Grant: id, Key: k.ID, Name: in.Name, Grantee: in.Grantee, GranteeID: asked.granteeID,
+			Retiring: in.Retiring, RetiringID: asked.retiringID, Operations: in.Operations,
+			ContextEquals: asked.equals, ContextSubset: asked.subset, IssuingAccount: c.account, At: c.now(),
 		})
 	}
 	return &CreateGrantOutput{GrantID: id, GrantToken: token, keyARN: k.ARN}, nil
@@ -102,22 +115,22 @@ func kmsCreateGrant(c *call, in *CreateGrantInput) (*CreateGrantOutput, error) {
 
 // readConstraints takes the constraint apart. An empty one is refused: it would
 // look like a limit and be none.
-func (in *CreateGrantInput) readConstraints() error {
-	if in.Constraints == nil || in.Constraints.Equals == nil && in.Constraints.Subset == nil {
+func (g *newGrant) readConstraints() error {
+	if g.Constraints == nil || g.Constraints.Equals == nil && g.Constraints.Subset == nil {
 		return nil
 	}
-	in.equals, in.subset = in.Constraints.Equals, in.Constraints.Subset
-	if in.equals != nil && in.subset != nil {
+	g.equals, g.subset = g.Constraints.Equals, g.Constraints.Subset
+	if g.equals != nil && g.subset != nil {
 		return fault.New(fault.ValidationException, "A grant takes one of EncryptionContextEquals and EncryptionContextSubset, not both.")
 	}
-	in.constraintKind, in.constraintContext = "EncryptionContextEquals", in.equals
-	if in.subset != nil {
-		in.constraintKind, in.constraintContext = "EncryptionContextSubset", in.subset
+	g.constraintKind = "EncryptionContextEquals"
+	if g.subset != nil {
+		g.constraintKind = "EncryptionContextSubset"
 	}
-	if n := len(in.constraintContext); n == 0 || n > key.MaxConstraintPairs {
+	if n := len(g.constraintContext()); n == 0 || n > key.MaxConstraintPairs {
 		return fault.New(fault.ValidationException, "A grant constraint has 1 to %d pairs.", key.MaxConstraintPairs)
 	}
-	for _, value := range in.constraintContext {
+	for _, value := range g.constraintContext() {
 		if utf8.RuneCountInString(value) > key.MaxConstraintValue {
 			return fault.New(fault.ValidationException, "A value of a grant constraint has at most %d characters.", key.MaxConstraintValue)
 		}
@@ -127,20 +140,20 @@ func (in *CreateGrantInput) readConstraints() error {
 
 // mayGrant judges kms:CreateGrant. Who may make grants only by a grant passes on
 // no more than that grant allows.
-func (c *call) mayGrant(k *key.Key, in *CreateGrantInput) error {
+func (c *call) mayGrant(k *key.Key, g *newGrant) error {
 	conds := []cond{
-		condMulti("kms:grantoperations", in.Operations...), when("kms:granteeprincipal", in.Grantee),
-		whenBool("kms:grantisforawsresource", false), withContext(in.constraintContext),
+		condMulti("kms:grantoperations", g.Operations...), when("kms:granteeprincipal", g.Grantee),
+		whenBool("kms:grantisforawsresource", false), withContext(g.constraintContext()),
 	}
-	if in.Retiring != "" {
-		conds = append(conds, when("kms:retiringprincipal", in.Retiring))
+	if g.Retiring != "" {
+		conds = append(conds, when("kms:retiringprincipal", g.Retiring))
 	}
-	if in.constraintKind != "" {
-		conds = append(conds, when("kms:grantconstrainttype", in.constraintKind))
+	if g.constraintKind != "" {
+		conds = append(conds, when("kms:grantconstrainttype", g.constraintKind))
 	}
 	const action = "kms:CreateGrant"
 	d := c.try(action, onKey(k), conds...)
-	if d.Allowed && onlyBy(&d, iam.RoadGrant) && !c.covered(&d, in) {
+	if d.Allowed && onlyBy(&d, iam.RoadGrant) && !c.covered(&d, g) {
 		d.Allowed, d.Road = false, iam.DeniedImplicit
 		d.Missing = []iam.Missing{{Road: iam.RoadGrant, Need: iam.NeedGrant}}
 	}
@@ -154,47 +167,47 @@ func (c *call) mayGrant(k *key.Key, in *CreateGrantInput) error {
 func onlyBy(d *iam.Decision, road iam.Road) bool { return d.Open == 1<<road }
 
 // covered reports whether one of the grants that allow the call covers the new one.
-func (c *call) covered(d *iam.Decision, in *CreateGrantInput) bool {
+func (c *call) covered(d *iam.Decision, g *newGrant) bool {
 	return slices.ContainsFunc(d.Matched, func(m iam.Match) bool {
 		id, ok := key.GrantID(m.Source)
 		if !ok || m.Part != iam.PartGrant {
 			return false
 		}
 		parent, ok := c.st.Keys.Grant(id)
-		return ok && parent.Covers(in.Operations, in.equals, in.subset)
+		return ok && parent.Covers(g.Operations, g.equals, g.subset)
 	})
 }
 
 // checkGrant validates what the grant says against the key, and binds its
 // principals.
-func (c *call) checkGrant(k *key.Key, in *CreateGrantInput) error {
-	if len(in.Operations) == 0 {
+func (c *call) checkGrant(k *key.Key, g *newGrant) error {
+	if len(g.Operations) == 0 {
 		return fault.New(fault.ValidationException, "A grant names at least one operation.")
 	}
 	takesContext := false
-	for i, op := range in.Operations {
+	for i, op := range g.Operations {
 		if !key.Grantable(op) {
-			return fault.New(fault.ValidationException, "1 validation error detected: Value '%s' at 'operations' failed to satisfy constraint: Member must satisfy enum value set of the operations that can be granted", in.Operations)
+			return fault.New(fault.ValidationException, "1 validation error detected: Value '%s' at 'operations' failed to satisfy constraint: Member must satisfy enum value set of the operations that can be granted", g.Operations)
 		}
 		if !k.Performs(op) {
 			return fault.New(fault.ValidationException, "Operation %s is not valid for %s with key spec %s and key usage %s.", op, k.ARN, k.Spec, k.Usage)
 		}
-		if slices.Contains(in.Operations[:i], op) {
+		if slices.Contains(g.Operations[:i], op) {
 			return fault.New(fault.ValidationException, "Operation %s is given twice.", op)
 		}
 		takesContext = takesContext || key.TakesContext(op)
 	}
-	if in.constraintKind != "" && (k.Spec != key.SymmetricDefault || !takesContext) {
+	if g.constraintKind != "" && (k.Spec != key.SymmetricDefault || !takesContext) {
 		return fault.New(fault.ValidationException, "A grant constraint needs a symmetric encryption key and an operation that takes an encryption context.")
 	}
 	var err error
-	if in.granteeID, err = c.bindPrincipal(in.Grantee); err != nil {
+	if g.granteeID, err = c.bindPrincipal(g.Grantee); err != nil {
 		return err
 	}
-	if in.Retiring == "" {
+	if g.Retiring == "" {
 		return nil
 	}
-	in.retiringID, err = c.bindPrincipal(in.Retiring)
+	g.retiringID, err = c.bindPrincipal(g.Retiring)
 	return err
 }
 
@@ -220,10 +233,10 @@ func (c *call) bindPrincipal(principal string) (id string, err error) {
 }
 
 // grantID is the id of the grant with the same name and parameters, or a new one.
-func (c *call) grantID(k *key.Key, in *CreateGrantInput) (string, error) {
-	if in.Name != "" {
-		if g := k.GrantNamed(in.Name, func(g *key.Grant) bool { return in.asksFor(g, c.account) }); g != nil {
-			return g.ID, nil
+func (c *call) grantID(k *key.Key, g *newGrant) (string, error) {
+	if g.Name != "" {
+		if have := k.GrantNamed(g.Name, func(have *key.Grant) bool { return g.makes(have, c.account) }); have != nil {
+			return have.ID, nil
 		}
 	}
 	if k.Manager == key.ManagerCustomer && k.GrantCount() >= key.MaxGrantsPerKey {
@@ -236,10 +249,10 @@ func (c *call) grantID(k *key.Key, in *CreateGrantInput) (string, error) {
 	return hex.EncodeToString(raw[:]), nil
 }
 
-// asksFor reports whether the request would make the very grant again.
-func (in *CreateGrantInput) asksFor(g *key.Grant, account string) bool {
-	return g.Grantee == in.Grantee && g.GranteeID == in.granteeID &&
-		g.Retiring == in.Retiring && g.RetiringID == in.retiringID && g.IssuingAccount == account &&
-		slices.Equal(slices.Sorted(slices.Values(g.Operations)), slices.Sorted(slices.Values(in.Operations))) &&
-		maps.Equal(g.ContextEquals, in.equals) && maps.Equal(g.ContextSubset, in.subset)
+// makes reports whether the request would make the very grant again.
+func (g *newGrant) makes(have *key.Grant, account string) bool {
+	return have.Grantee == g.Grantee && have.GranteeID == g.granteeID &&
+		have.Retiring == g.Retiring && have.RetiringID == g.retiringID && have.IssuingAccount == account &&
+		slices.Equal(slices.Sorted(slices.Values(have.Operations)), slices.Sorted(slices.Values(g.Operations))) &&
+		maps.Equal(have.ContextEquals, g.equals) && maps.Equal(have.ContextSubset, g.subset)
 }
