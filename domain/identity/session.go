@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -72,8 +73,9 @@ func SealSession(root *envelope.RootKey, entropy io.Reader, s *Session) (token s
 // its principal still exists is for Resolve to say. The only error is ErrToken,
 // with its cause.
 func OpenSession(root *envelope.RootKey, token string) (*Session, error) {
-	if len(token) > MaxToken {
-		return nil, fmt.Errorf("%w: too long", ErrToken)
+	// The decoder would pass over line ends: one session, many tokens.
+	if len(token) > MaxToken || strings.ContainsAny(token, "\r\n") {
+		return nil, fmt.Errorf("%w: too long, or of several lines", ErrToken)
 	}
 	sealed, err := tokenEncoding.DecodeString(token)
 	if err != nil {
