@@ -39,12 +39,18 @@ var refusals = map[int]bool{
 // What a full disk gives, as nats-server v2.15.2 behaves: a write or fsync that
 // fails is not answered at all, so the commit is ErrAmbiguous when ctx ends; the
 // server then refuses every later write to the stream, again in silence, until it
-// is restarted with room on the disk. To stay clear of that, Append with an
-// embedded server looks at the free space first and refuses with ErrNotStored
-// while there is still some: ServerOptions.ReserveBytes.
+// is restarted with room on the disk. With an embedded server Append says so with
+// ErrNotStored from the second time on, and stays clear of it in the first place:
+// it looks at the free space and refuses while there is still some, see
+// ServerOptions.ReserveBytes.
 func (l *Log) Append(ctx context.Context, c *eventstore.Commit) (uint64, error) {
 	if err := l.refuse(ctx, c); err != nil {
 		return 0, fmt.Errorf("natslog: append: %w: %w", eventstore.ErrNotStored, err)
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.timeout)
+		defer cancel()
 	}
 	m, err := l.nc.RequestMsgWithContext(ctx, encode(c))
 	if err != nil {
@@ -57,6 +63,7 @@ func (l *Log) Append(ctx context.Context, c *eventstore.Commit) (uint64, error) 
 			}
 		}
 		if l.server != nil {
+			l.suspect.Store(true)
 			err = errors.Join(err, l.server.Health())
 		}
 		return 0, fmt.Errorf("natslog: append: %w: %w", class, err)
@@ -82,10 +89,19 @@ func (l *Log) refuse(ctx context.Context, c *eventstore.Commit) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if l.server != nil {
-		return l.server.checkSpace(c.Size())
+	if l.server == nil {
+		return nil
 	}
-	return nil
+	// After a failed write the server is silent, and every append would cost the
+	// caller its whole patience. The question is dear, so it is asked only once
+	// there was reason to.
+	if l.suspect.Load() {
+		if err := l.server.Health(); err != nil {
+			return err
+		}
+		l.suspect.Store(false)
+	}
+	return l.server.checkSpace(c.Size())
 }
 
 // acknowledged reads the acknowledgement of a commit.

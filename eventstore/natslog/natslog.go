@@ -40,8 +40,8 @@ type Options struct {
 	UnsafeNoSync bool
 	// Replicas of the stream if Open creates it; 0 means 1.
 	Replicas int
-	// Timeout bounds the wait for one answer of the server, except to Append,
-	// whose context does; 0 means 10 seconds.
+	// Timeout bounds the wait for one answer of the server, except where the
+	// context of Append has a deadline; 0 means 10 seconds.
 	Timeout time.Duration
 }
 
@@ -53,6 +53,7 @@ type Log struct {
 	server     *Server
 	timeout    time.Duration
 	replicated bool
+	suspect    atomic.Bool // an append failed since the server was last known to be well
 	closed     atomic.Bool
 	closing    context.Context // ends with Close
 	close      context.CancelFunc
