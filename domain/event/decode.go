@@ -113,30 +113,37 @@ func ParseLine(line []byte) (*Record, error) {
 }
 
 func parseEvent(raw json.RawMessage) (Event, error) {
-	var head struct {
-		Type    string `json:"type"`
-		Version int    `json:"v"`
+	name, v, ok := head(raw)
+	if !ok {
+		var h struct {
+			Type    string `json:"type"`
+			Version int    `json:"v"`
+		}
+		if err := json.Unmarshal(raw, &h); err != nil {
+			return nil, fmt.Errorf("%w: event: %w", ErrMalformed, err)
+		}
+		name, v = h.Type, h.Version
 	}
-	if err := json.Unmarshal(raw, &head); err != nil || head.Type == "" || head.Version < 1 {
+	if name == "" || v < 1 {
 		return nil, fmt.Errorf("%w: event without type or version", ErrMalformed)
 	}
-	empty, known := catalogue[head.Type]
-	if !known || head.Version > version(head.Type) {
-		return &Unknown{Type: head.Type, Version: head.Version, Raw: raw}, nil
+	empty, known := catalogue[name]
+	if !known || v > version(name) {
+		return &Unknown{Type: name, Version: v, Raw: raw}, nil
 	}
-	for v := head.Version; v < version(head.Type); v++ {
-		lift, ok := upcasters[head.Type][v]
+	for ; v < version(name); v++ {
+		lift, ok := upcasters[name][v]
 		if !ok {
-			return nil, fmt.Errorf("%w: event %s has no upcaster from version %d", ErrMalformed, head.Type, v)
+			return nil, fmt.Errorf("%w: event %s has no upcaster from version %d", ErrMalformed, name, v)
 		}
 		var err error
 		if raw, err = lift(raw); err != nil {
-			return nil, fmt.Errorf("%w: event %s from version %d: %w", ErrMalformed, head.Type, v, err)
+			return nil, fmt.Errorf("%w: event %s from version %d: %w", ErrMalformed, name, v, err)
 		}
 	}
 	e := empty()
 	if err := json.Unmarshal(raw, e); err != nil {
-		return nil, fmt.Errorf("%w: event %s: %w", ErrMalformed, head.Type, err)
+		return nil, fmt.Errorf("%w: event %s: %w", ErrMalformed, name, err)
 	}
 	return e, nil
 }

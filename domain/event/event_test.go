@@ -211,6 +211,7 @@ func FuzzParseLine(f *testing.F) {
 		if err != nil {
 			return
 		}
+		_, _ = ParseEvents(line)
 		for _, e := range r.Events {
 			if _, unknown := e.(*Unknown); unknown {
 				return
@@ -223,6 +224,10 @@ func FuzzParseLine(f *testing.F) {
 		if !json.Valid(again) {
 			t.Fatalf("wrote invalid JSON: %s", again)
 		}
+		events, err := ParseEvents(again)
+		if err != nil || len(events) != len(r.Events) || len(events) > 0 && !reflect.DeepEqual(events, r.Events) {
+			t.Fatalf("ParseEvents: %v, %d events, ParseLine has %d", err, len(events), len(r.Events))
+		}
 	})
 }
 
@@ -234,6 +239,16 @@ func BenchmarkAppendLine(b *testing.B) {
 		buf, _ = r.AppendLine(buf[:0])
 	}
 	b.ReportMetric(float64(len(buf)), "B/record")
+}
+
+func BenchmarkParseEvents(b *testing.B) {
+	line, _ := sample(filled("KeyCreated")).AppendLine(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseEvents(line); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkParseLine(b *testing.B) {

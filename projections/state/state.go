@@ -5,7 +5,9 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
@@ -16,39 +18,98 @@ import (
 // (a stream sequence; 0 = the whole log). It fails on the first record that it
 // cannot read or apply, and names it: a vault that cannot read its log stays
 // closed.
+//
+// Lines are decoded by several goroutines and applied by one, in the order of the
+// log.
 func Load(ctx context.Context, log eventstore.Log, upTo uint64) (*vault.State, error) {
-	st := vault.NewState()
-	err := log.Read(ctx, 1, []eventstore.Subject{eventstore.State}, func(c eventstore.Stored) error {
-		if upTo != 0 && c.Seq > upTo {
-			return errReached
-		}
-		for i, line := range c.Lines {
-			if err := ApplyLine(st, line); err != nil {
-				return fmt.Errorf("replay sequence %d line %d: %w", c.Seq, i, err)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	inOrder := make(chan *decoding, 4*runtime.GOMAXPROCS(0))
+	work := make(chan *decoding)
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for d := range work {
+				d.run()
 			}
+		}()
+	}
+	var readErr error
+	go func() {
+		defer close(inOrder)
+		defer close(work)
+		readErr = log.Read(ctx, 1, []eventstore.Subject{eventstore.State}, func(c eventstore.Stored) error {
+			if upTo != 0 && c.Seq > upTo {
+				return errReached
+			}
+			d := &decoding{seq: c.Seq, lines: c.Lines, done: make(chan struct{})}
+			for _, queue := range []chan<- *decoding{inOrder, work} {
+				select {
+				case queue <- d:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}()
+	st := vault.NewState()
+	for d := range inOrder {
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return nil
-	})
-	if err != nil && err != errReached {
-		return nil, err
+		if err := d.apply(st); err != nil {
+			return nil, err
+		}
+	}
+	if readErr != nil && !errors.Is(readErr, errReached) {
+		return nil, readErr
 	}
 	return st, nil
 }
 
-type reached struct{}
+var errReached = errors.New("the position is reached")
 
-func (reached) Error() string { return "the position is reached" }
+// decoding is one commit on its way into the state.
+type decoding struct {
+	seq    uint64
+	lines  [][]byte
+	events [][]event.Event
+	failed int // index of the line that cannot be read
+	err    error
+	done   chan struct{}
+}
 
-var errReached error = reached{}
-
-// ApplyLine applies one stored line to the state.
-func ApplyLine(st *vault.State, line []byte) error {
-	r, err := event.ParseLine(line)
-	if err != nil {
-		return err
+func (d *decoding) run() {
+	defer close(d.done)
+	d.events = make([][]event.Event, 0, len(d.lines))
+	for i, line := range d.lines {
+		events, err := event.ParseEvents(line)
+		if err != nil {
+			d.failed, d.err = i, err
+			return
+		}
+		d.events = append(d.events, events)
 	}
-	if err := st.Apply(r.Events); err != nil {
-		return fmt.Errorf("record n=%d (%s, request %s): %w", r.N, r.Op, r.Request, err)
+}
+
+func (d *decoding) apply(st *vault.State) error {
+	for i, events := range d.events {
+		if err := st.Apply(events); err != nil {
+			return d.at(i, err)
+		}
+	}
+	if d.err != nil {
+		return d.at(d.failed, d.err)
 	}
 	return nil
+}
+
+// at names the record that an error is about, as people look it up.
+func (d *decoding) at(i int, err error) error {
+	if r, unreadable := event.ParseLine(d.lines[i]); unreadable == nil {
+		return fmt.Errorf("replay sequence %d line %d, n=%d (%s, request %s): %w", d.seq, i, r.N, r.Op, r.Request, err)
+	}
+	return fmt.Errorf("replay sequence %d line %d: %w", d.seq, i, err)
 }
