@@ -41,10 +41,10 @@ func (s *Service) lookOver(ctx context.Context) {
 		select {
 		case <-s.review:
 		case <-tick.C:
-			s.forgetGone()
 		case <-ctx.Done():
 			return
 		}
+		s.forgetGone()
 		s.endRevoked()
 	}
 }

@@ -64,6 +64,7 @@ type setting struct {
 	onDisk bool // log and keyring on JetStream instead of in memory
 	server func(*natslogOptions)
 	api    func(*natsapi.Options)
+	auth   *natsapi.Authenticator // nil = one of its own
 }
 
 func newWorld(t testing.TB, with setting) *world {
@@ -71,7 +72,10 @@ func newWorld(t testing.TB, with setting) *world {
 	root, err := envelope.NewRootKey(bytes.Repeat([]byte{7}, 32))
 	check(t, err)
 	w := &world{t, &site{root: root}}
-	auth := natsapi.NewAuthenticator()
+	auth := with.auth
+	if auth == nil {
+		auth = natsapi.NewAuthenticator()
+	}
 	o := natslog.ServerOptions{StoreDir: t.TempDir(), Clients: auth}
 	if with.server != nil {
 		with.server(&o)

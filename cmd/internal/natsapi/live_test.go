@@ -1,0 +1,102 @@
+package natsapi_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/keytrail/keytrail/domain/event"
+)
+
+// Who may tail sees the records of its account as they are stored, byte for byte,
+// and no others.
+func TestLive(t *testing.T) {
+	w := newWorld(t, setting{})
+	admin := w.as(w.admin)
+	made := w.call(admin, "keytrail", "CreateAccount", object{"AccountName": "other", "AccountId": "444455556666"})
+	key := made["AccessKey"].(object)
+	stranger := credentials{id: key["AccessKeyId"].(string), secret: key["SecretAccessKey"].(string)}
+
+	watcher := w.raw(w.user("watcher", "keytrail:TailRecords"))
+	all, err := watcher.SubscribeSync("keytrail.live." + account + ".>")
+	check(t, err)
+	denied, err := watcher.SubscribeSync("keytrail.live." + account + ".*.*.AccessDenied")
+	check(t, err)
+	check(t, watcher.Flush())
+	lines := make(chan []byte, 16)
+	stop, err := w.as(stranger).Tail(t.Context(), func(line []byte) { lines <- line })
+	check(t, err)
+	defer stop()
+
+	user := w.user("user")
+	_, err = w.as(user).Call(t.Context(), "kms", "ListKeys", nil)
+	code(t, err)
+	strange := w.as(stranger)
+	w.call(strange, "kms", "ListKeys", nil)
+
+	next := func(sub *nats.Subscription, subject string) *event.Record {
+		t.Helper()
+		for {
+			m, err := sub.NextMsg(2 * time.Second)
+			if err != nil {
+				t.Fatalf("no record on %s: %v", subject, err)
+			}
+			if strings.Contains(m.Subject, "444455556666") {
+				t.Fatalf("another account's record: %s", m.Subject)
+			}
+			if m.Subject == subject {
+				r, err := event.ParseLine(m.Data)
+				check(t, err)
+				return r
+			}
+		}
+	}
+	if r := next(all, "keytrail.live."+account+".iam.CreateUser.ok"); r.Who.AccessKey != w.admin.id {
+		t.Errorf("record %+v", r)
+	}
+	if r := next(denied, "keytrail.live."+account+".kms.ListKeys.AccessDenied"); r.Who.AccessKey != user.id || r.Outcome != "AccessDenied" {
+		t.Errorf("record %+v", r)
+	}
+	select {
+	case line := <-lines:
+		var r struct {
+			Op  string
+			Who struct{ Account string }
+		}
+		check(t, json.Unmarshal(line, &r))
+		if r.Who.Account != "444455556666" {
+			t.Errorf("the stranger saw %s", line)
+		}
+	case <-time.After(2 * time.Second):
+		t.Error("the stranger saw nothing of its own account")
+	}
+	if n := w.api.Figures().LiveMissed; n != 0 {
+		t.Errorf("%d records missed", n)
+	}
+}
+
+func TestTailNeedsPermission(t *testing.T) {
+	w := newWorld(t, setting{})
+	if stop, err := w.as(w.user("user")).Tail(t.Context(), func([]byte) {}); err == nil {
+		stop()
+		t.Error("a user without keytrail:TailRecords watches")
+	}
+}
+
+// Who watches and takes nothing does not hold up the replies.
+func TestLiveNeverBlocks(t *testing.T) {
+	w := newWorld(t, setting{})
+	watcher := w.raw(w.admin)
+	release := make(chan struct{})
+	_, err := watcher.Subscribe("keytrail.live."+account+".>", func(*nats.Msg) { <-release })
+	check(t, err)
+	check(t, watcher.Flush())
+	defer close(release)
+	c := w.as(w.admin)
+	for range 200 {
+		w.call(c, "kms", "ListKeys", nil)
+	}
+}

@@ -1,0 +1,92 @@
+package natsapi
+
+import (
+	"strings"
+	"testing"
+)
+
+const key = "AKIAIOSFODNN7EXAMPLE"
+
+func TestParseSubject(t *testing.T) {
+	for subject, want := range map[string]address{
+		"keytrail.api." + key + ".kms.Decrypt":    {accessKey: key, service: "kms", operation: "Decrypt"},
+		"keytrail.api." + key + ".17.kms.Decrypt": {accessKey: key, connection: 17, service: "kms", operation: "Decrypt"},
+		"keytrail.api." + key + ".17.Decrypt":     {accessKey: key, service: "17", operation: "Decrypt"},
+	} {
+		if got, ok := parseSubject(subject); !ok || got != want {
+			t.Errorf("%s: %+v, %v", subject, got, ok)
+		}
+	}
+	for _, subject := range []string{
+		"", "keytrail.api.", "keytrail.api." + key, "keytrail.api." + key + ".kms", "keytrail.api." + key + ".kms.",
+		"keytrail.api." + key + "..Decrypt", "keytrail.api..kms.Decrypt", "keytrail.api.*.kms.Decrypt",
+		"keytrail.api." + key + ".0.kms.Decrypt", "keytrail.api." + key + ".-1.kms.Decrypt", "keytrail.api." + key + ".x.kms.Decrypt",
+		"keytrail.api." + key + ".1.kms.Decrypt.x", "keytrail.live." + key + ".kms.Decrypt", "api." + key + ".kms.Decrypt",
+		"keytrail.api." + strings.ToLower(key) + ".kms.Decrypt",
+	} {
+		if got, ok := parseSubject(subject); ok {
+			t.Errorf("%q was taken for %+v", subject, got)
+		}
+	}
+}
+
+func FuzzParseSubject(f *testing.F) {
+	for _, s := range []string{
+		"keytrail.api." + key + ".kms.Decrypt", "keytrail.api." + key + ".17.kms.Decrypt", "keytrail.api." + key + ".17.kms.", "keytrail.api.>",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, ok := parseSubject(s)
+		if !ok {
+			return
+		}
+		parts := strings.Split(s, ".")
+		n := len(parts)
+		if parts[2] != a.accessKey || parts[n-2] != a.service || parts[n-1] != a.operation || (n == 6) != (a.connection != 0) {
+			t.Fatalf("%q is not %+v", s, a)
+		}
+	})
+}
+
+func FuzzOwnInbox(f *testing.F) {
+	for _, s := range []string{
+		"_INBOX." + key + ".x", "_INBOX." + key + ".x.y", "_INBOX." + key + ".", "_INBOX." + key, "_INBOX." + key + "X.y",
+		"_INBOX." + key + ".*", "_INBOX." + key + ".>", "_INBOX." + key + ".x..y", "_INBOX." + key + ".x y", "_INBOX.>", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		parts := strings.Split(s, ".")
+		want := len(parts) > 2 && parts[0] == "_INBOX" && parts[1] == key
+		for _, p := range parts {
+			want = want && p != "" && !strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '*' || r == '>' })
+		}
+		if got := ownInbox(s, key); got != want {
+			t.Fatalf("%q: %v", s, got)
+		}
+	})
+}
+
+func TestLiveSubjectIsLiteral(t *testing.T) {
+	for in, want := range map[string]string{"": "-", "kms": "kms", "a.b": "a_b", "*": "_", ">": "_", "a b\r\nPUB x": "a_b__PUB_x"} {
+		if got := token(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestAccountOf(t *testing.T) {
+	for in, want := range map[string]string{
+		"arn:aws:kms:us-east-1:111122223333:key/x": "111122223333",
+		"arn:aws:iam::111122223333:user/x":         "111122223333",
+		"arn:aws:iam::aws:policy/x":                "",
+		"arn:aws:kms:us-east-1:11112222333:key/x":  "",
+		"arn:aws:kms:us-east-1:1111222233.3:key/x": "",
+		"*": "", "": "", "a:b:c:d": "",
+	} {
+		if got := accountOf(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
