@@ -86,6 +86,8 @@ func TestDecryptRefusesWhatItDidNotMakeThatWay(t *testing.T) {
 	foreign[5] ^= 1 // installation id
 	unknown := append([]byte(nil), raw...)
 	unknown[20] ^= 1 // key id
+	elsewhere := append([]byte(nil), unknown...)
+	elsewhere[5] ^= 1
 	material := append([]byte(nil), raw...)
 	material[40] ^= 1
 	enc := base64.StdEncoding.EncodeToString
@@ -102,6 +104,7 @@ func TestDecryptRefusesWhatItDidNotMakeThatWay(t *testing.T) {
 		{"one more pair of context", m{"CiphertextBlob": blob, "EncryptionContext": m{"app": "demo", "b": "c"}}, fault.InvalidCiphertextException, ""},
 		{"a damaged blob", m{"CiphertextBlob": enc(damaged), "EncryptionContext": context}, fault.InvalidCiphertextException, ""},
 		{"a blob of another installation", m{"CiphertextBlob": enc(foreign), "EncryptionContext": context}, fault.InvalidCiphertextException, ""},
+		{"a blob of another installation with a key of its own", m{"CiphertextBlob": enc(elsewhere), "EncryptionContext": context}, fault.InvalidCiphertextException, ""},
 		{"a material the key never had", m{"CiphertextBlob": enc(material), "EncryptionContext": context}, fault.InvalidCiphertextException, ""},
 		{"not a blob at all", m{"CiphertextBlob": b64("nonsense")}, fault.InvalidCiphertextException, ""},
 		{"a key that does not exist", m{"CiphertextBlob": enc(unknown), "EncryptionContext": context}, fault.AccessDeniedException, "The ciphertext refers to a customer master key that does not exist"},

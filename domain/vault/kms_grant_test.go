@@ -134,6 +134,17 @@ func TestAGrantWithRetireGrantRetiresNoOther(t *testing.T) {
 	grantee.Call("kms:RetireGrant", m{"KeyId": arn, "GrantId": other}).Fails(fault.AccessDeniedException, "")
 }
 
+func TestOnlyTheIssuingAccountRetiresByPolicy(t *testing.T) {
+	v := vaulttest.New(t)
+	owner, issuer := v.User("owner", vaulttest.Administrator), v.UserOf(vaulttest.Other, "issuer", vaulttest.Administrator)
+	_, arn := newKey(owner, m{"Policy": fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["%s","%s"]},"Action":"kms:*","Resource":"*"}]}`, vaulttest.Account, vaulttest.Other)})
+	grant := issuer.Call("kms:CreateGrant", m{"KeyId": arn, "GranteePrincipal": issuer.ARN, "Operations": []string{"Decrypt"}}).OK()["GrantId"]
+	owner.Call("kms:RetireGrant", m{"KeyId": arn, "GrantId": grant}).Fails(fault.AccessDeniedException, "kms:RetireGrant")
+	owner.Call("kms:PutKeyPolicy", m{"KeyId": arn, "Policy": policyFor(vaulttest.Account, "kms:*")}).OK()
+	issuer.Call("kms:DescribeKey", m{"KeyId": arn}).Fails(fault.AccessDeniedException, "")
+	issuer.Call("kms:RetireGrant", m{"KeyId": arn, "GrantId": grant}).OK()
+}
+
 func TestDelegatedGrantsAreSubsets(t *testing.T) {
 	v := vaulttest.New(t)
 	admin := v.User("admin", vaulttest.Administrator)

@@ -258,6 +258,8 @@ func TestAliases(t *testing.T) {
 		t.Errorf("aliases of the second key %v", got)
 	}
 	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/b", "TargetKeyId": mac}).Fails(fault.ValidationException, "types or usages differ")
+	rsa, _ := newKey(admin, m{"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"})
+	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/b", "TargetKeyId": rsa}).Fails(fault.ValidationException, "types or usages differ")
 	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/x", "TargetKeyId": one}).Fails(fault.NotFoundException, "Alias arn:aws:kms:us-east-1:111122223333:alias/x is not found.")
 	admin.Call("kms:CreateAlias", m{"AliasName": "alias/a", "TargetKeyId": two}).Fails(fault.AlreadyExistsException, "An alias with the name arn:aws:kms:us-east-1:111122223333:alias/a already exists")
 	admin.Call("kms:CreateAlias", m{"AliasName": "alias/aws/x", "TargetKeyId": two}).Fails(fault.AccessDeniedException, "")

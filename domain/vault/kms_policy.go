@@ -38,11 +38,11 @@ func defaultKeyPolicy(account string) string {
 type boundPolicy struct {
 	text       string
 	principals map[string]string // ARN -> unique id
-	policy     *iam.Policy       // bound
+	policy     *iam.Policy       // compiled; its ARNs are those of today, so unbound will do
 }
 
-// readKeyPolicy compiles a key policy and binds the principals it names, who all
-// must exist.
+// readKeyPolicy compiles a key policy and looks up the principals it names, who
+// all must exist.
 func (c *call) readKeyPolicy(text string) (boundPolicy, error) {
 	var none boundPolicy
 	if len(text) > key.MaxPolicyBytes {
@@ -62,9 +62,6 @@ func (c *call) readKeyPolicy(text string) (boundPolicy, error) {
 	ids, unknown := c.st.Identities.UniqueIDs(p.Principals())
 	if len(unknown) > 0 {
 		return none, malformedPolicy(iam.InvalidPrincipals)
-	}
-	if len(ids) > 0 {
-		p = p.Bind(ids)
 	}
 	return boundPolicy{text: text, principals: ids, policy: p}, nil
 }

@@ -56,8 +56,8 @@ func TestScheduledDeletionDestroysTheKey(t *testing.T) {
 	// From this moment the key is gone, whether the timer has run or not.
 	gone := func() {
 		t.Helper()
-		for _, name := range []string{id, arn, "alias/gone"} {
-			admin.Call("kms:DescribeKey", m{"KeyId": name}).Fails(fault.NotFoundException, "")
+		for name, text := range map[string]string{id: "Key '" + arn + "' does not exist", arn: "does not exist", "alias/gone": "alias/gone is not found."} {
+			admin.Call("kms:DescribeKey", m{"KeyId": name}).Fails(fault.NotFoundException, text)
 		}
 		admin.Call("kms:CancelKeyDeletion", m{"KeyId": id}).Fails(fault.NotFoundException, "")
 		admin.Call("kms:Decrypt", m{"CiphertextBlob": blob}).Fails(fault.AccessDeniedException, "that does not exist")
@@ -108,6 +108,7 @@ func TestInternalOperationsAreNobodys(t *testing.T) {
 	for _, op := range []string{"kms:DeleteKey", "kms:RotateKey"} {
 		root.Call(op, m{"KeyId": id}).Fails(fault.UnknownOperationException, "")
 	}
+	root.Call("kms:EnableKeyRotation", m{"KeyId": id}).OK()
 	early := v.Tick([]vault.Request{
 		{Service: "kms", Operation: "DeleteKey", Body: []byte(`{"KeyId":"` + id + `"}`), Credential: identity.Credential{}},
 		{Service: "kms", Operation: "RotateKey", Body: []byte(`{"KeyId":"` + id + `"}`)},
