@@ -415,6 +415,17 @@ func TestAnotherAccount(t *testing.T) {
 	sm(foreign, "PutSecretValue", m{"SecretId": d.arn, "SecretString": "y"}).Fails(fault.AccessDeniedException, kmsDenied)
 	d.admin.Call("kms:CreateGrant", m{"KeyId": key, "GranteePrincipal": foreign.ARN, "Operations": []string{"GenerateDataKey"}}).OK()
 	sm(foreign, "PutSecretValue", m{"SecretId": d.arn, "SecretString": "y"}).OK()
+	// The same with an alias that the other account has as well.
+	d.admin.Call("kms:CreateAlias", m{"AliasName": "alias/app", "TargetKeyId": id}).OK()
+	trap, _ := newKey(foreign, nil)
+	foreign.Call("kms:CreateAlias", m{"AliasName": "alias/app", "TargetKeyId": trap}).OK()
+	sm(d.admin, "UpdateSecret", m{"SecretId": d.arn, "KmsKeyId": "alias/app"}).OK()
+	sm(foreign, "PutSecretValue", m{"SecretId": d.arn, "SecretString": "z"}).OK()
+	for _, version := range sm(d.admin, "ListSecretVersionIds", m{"SecretId": d.arn}).OK()["Versions"].([]any) {
+		if got := fmt.Sprint(version.(m)["KmsKeyIds"]); got != "["+key+"]" {
+			t.Errorf("a version lies under %s", got)
+		}
+	}
 }
 
 func TestKeyInTrouble(t *testing.T) {

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/domain/vault/vaulttest"
 )
 
@@ -206,4 +208,28 @@ func TestGetRandomPassword(t *testing.T) {
 	sm(admin, "GetRandomPassword", m{"PasswordLength": 3}).Fails(fault.InvalidParameterException, "too short")
 	sm(admin, "GetRandomPassword", m{"PasswordLength": 4097}).Fails(fault.InvalidParameterException, "")
 	sm(admin, "GetRandomPassword", m{"ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true, "ExcludeLowercase": true}).Fails(fault.InvalidRequestException, "")
+}
+
+// Of all bytes that can come, every number is made of equally many.
+func TestDrawsAreUnbiased(t *testing.T) {
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	for _, n := range []int{1, 2, 33, 62, 94, 95, 128, 200, 256} {
+		entropy := bytes.NewReader(every)
+		counts := make([]int, n)
+		for {
+			drawn, err := vault.Below(entropy, n)
+			if err != nil {
+				break
+			}
+			counts[drawn]++
+		}
+		for i, count := range counts {
+			if count != 256/n {
+				t.Errorf("of %d, %d comes from %d bytes and not from %d", n, i, count, 256/n)
+			}
+		}
+	}
 }

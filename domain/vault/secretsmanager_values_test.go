@@ -197,6 +197,17 @@ func TestEachValueHasItsOwnDataKey(t *testing.T) {
 	sm(admin, "GetSecretValue", m{"SecretId": "s", "VersionStage": "AWSPREVIOUS"}).Fails(fault.DecryptionFailure, "")
 }
 
+// Which kind a value is, is sealed with it: a log that says otherwise opens nothing.
+func TestKindIsBound(t *testing.T) {
+	v, admin := vaultWithAdmin(t)
+	sm(admin, "CreateSecret", m{"Name": "s", "SecretBinary": b64("x")}).OK()
+	for i, line := range v.Lines {
+		v.Lines[i] = bytes.Replace(line, []byte(`"binary":true,`), nil, 1)
+	}
+	v.Rebuild()
+	sm(admin, "GetSecretValue", m{"SecretId": "s"}).Fails(fault.InternalServiceError, "")
+}
+
 func TestVersionAndStageTogether(t *testing.T) {
 	_, admin := vaultWithAdmin(t)
 	_, first := newSecret(admin, "s", "one", "")

@@ -1,0 +1,4 @@
+package vault
+
+// Below is below, for the external tests.
+var Below = below
