@@ -170,13 +170,15 @@ const largestChange = 256 << 10
 // number gives the ticket's records their n and puts their lines in the batch.
 func (t *ticket) number(batch *eventstore.Batch) {
 	start := 0
-	for i, end := range t.ends {
+	for i, end := range t.lines.ends {
 		t.last = batch.Next()
 		t.decision.Records[i].N = t.last
 		line := event.AppendNumber(batch.Buffer(), t.last)
-		batch.Add(append(line, t.bodies[start:end]...))
+		batch.Add(append(line, t.lines.bodies[start:end]...))
 		start = end
 	}
+	t.lines.free()
+	t.lines = nil
 }
 
 // Prepare writes the keyring entries that the batch's records refer to. A crash

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/eventstore"
 )
@@ -16,10 +18,40 @@ type ticket struct {
 	done     func(vault.Reply)
 	decision *vault.Decision
 	epoch    uint64
-	bodies   []byte // the record lines without their n, one after the other
-	ends     []int  // where each body ends
+	lines    *lines // from decide to number
 	last     uint64 // n of the call's own record, once stored
 	founding *founding
+}
+
+// lines are a decision's record lines without their n.
+type lines struct {
+	bodies []byte // one after the other
+	ends   []int  // where each body ends
+}
+
+// spare keeps the memory of lines for later calls: at a kilobyte a record it would
+// be most of what a call allocates.
+var spare = sync.Pool{New: func() any { return &lines{bodies: make([]byte, 0, 2<<10)} }}
+
+// maxSpare keeps the memory of one large call from staying.
+const maxSpare = 64 << 10
+
+func (l *lines) free() {
+	if cap(l.bodies) <= maxSpare {
+		spare.Put(l)
+	}
+}
+
+func (l *lines) encode(records []event.Record) error {
+	l.bodies, l.ends = l.bodies[:0], l.ends[:0]
+	for i := range records {
+		var err error
+		if l.bodies, err = records[i].AppendBody(l.bodies); err != nil {
+			return err
+		}
+		l.ends = append(l.ends, len(l.bodies))
+	}
+	return nil
 }
 
 // founding is the one decision that is not made by vault.Handle: that of the
@@ -62,18 +94,10 @@ func (t *ticket) decide(e *Engine) error {
 	if t.decision.Broken != nil {
 		return fmt.Errorf("decide %s:%s: %w", t.req.Service, t.req.Operation, t.decision.Broken)
 	}
-	t.bodies, t.ends = t.bodies[:0], t.ends[:0]
-	if t.bodies == nil {
-		t.bodies = make([]byte, 0, 1024*len(t.decision.Records))
+	if t.lines == nil {
+		t.lines = spare.Get().(*lines)
 	}
-	for i := range t.decision.Records {
-		var err error
-		if t.bodies, err = t.decision.Records[i].AppendBody(t.bodies); err != nil {
-			return err
-		}
-		t.ends = append(t.ends, len(t.bodies))
-	}
-	return nil
+	return t.lines.encode(t.decision.Records)
 }
 
 // stale reports whether the state has moved since the decision.
@@ -83,7 +107,7 @@ func (t *ticket) stale(e *Engine) bool {
 
 // size bounds the bytes of the ticket's lines: a line's number has at most 20
 // digits.
-func (t *ticket) size() int { return len(t.bodies) + 32*len(t.ends) }
+func (t *ticket) size() int { return len(t.lines.bodies) + 32*len(t.lines.ends) }
 
 func (t *ticket) fail(err error) {
 	t.done(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})

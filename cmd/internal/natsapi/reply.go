@@ -3,6 +3,7 @@ package natsapi
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,19 +27,43 @@ func (s *Service) reply(j *job, r vault.Reply) {
 	if r.RequestID == "" {
 		r.RequestID = s.engine.NewRequestID()
 	}
-	msg := nats.Msg{Subject: j.msg.Reply, Data: r.Body, Header: make(nats.Header, 4)}
-	msg.Header[HeaderRequestID] = []string{r.RequestID}
+	m := blanks.Get().(*blank)
+	m.msg.Subject, m.msg.Data = j.msg.Reply, r.Body
+	m.set(HeaderRequestID, r.RequestID)
 	if r.Receipt.Seq > 0 {
-		msg.Header[HeaderReceipt] = []string{receipt(r.Receipt)}
+		m.set(HeaderReceipt, receipt(r.Receipt))
 	}
 	if r.Fault != nil {
-		msg.Data = errorBody(j.service, r.Fault)
-		msg.Header[micro.ErrorCodeHeader] = []string{strconv.Itoa(r.Fault.Status())}
-		msg.Header[micro.ErrorHeader] = []string{headerText(string(r.Fault.Code) + ": " + r.Fault.Message)}
+		m.msg.Data = errorBody(j.service, r.Fault)
+		m.set(micro.ErrorCodeHeader, strconv.Itoa(r.Fault.Status()))
+		m.set(micro.ErrorHeader, headerText(string(r.Fault.Code)+": "+r.Fault.Message))
 	}
 	s.endpoint(j.service).count(time.Since(j.arrived), r.Fault)
 	// A connection that is closed takes nothing: then nobody hears us any more.
-	_ = s.responder.PublishMsg(&msg)
+	_ = s.responder.PublishMsg(&m.msg)
+	m.free()
+}
+
+// blank is a reply to be filled in. Publishing copies it, so that it serves again.
+type blank struct {
+	msg    nats.Msg
+	values [4]string // of the header, one for each name
+	used   int
+}
+
+var blanks = sync.Pool{New: func() any { return &blank{msg: nats.Msg{Header: make(nats.Header, 4)}} }}
+
+func (b *blank) set(name, value string) {
+	b.values[b.used] = value
+	b.msg.Header[name] = b.values[b.used : b.used+1 : b.used+1]
+	b.used++
+}
+
+// free keeps nothing of the reply.
+func (b *blank) free() {
+	clear(b.msg.Header)
+	b.msg.Subject, b.msg.Data, b.values, b.used = "", nil, [4]string{}, 0
+	blanks.Put(b)
 }
 
 func receipt(r vault.Receipt) string {
