@@ -24,5 +24,4 @@ const (
 	MaxGroupInline     = 5120
 	MaxManagedDocument = 6144
 	MaxTrustDocument   = 4096 // as raised from 2,048
-	MaxSessionDocument = 2048
 )

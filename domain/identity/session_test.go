@@ -89,6 +89,24 @@ func TestTokensThatDoNotOpen(t *testing.T) {
 	}
 }
 
+func TestMalformedSessions(t *testing.T) {
+	whole := fullSession(t).appendBinary(nil)
+	if _, err := decodeSession(whole); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if _, err := decodeSession(whole[:n]); !errors.Is(err, ErrToken) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+	}
+	if _, err := decodeSession(append(whole, 0)); !errors.Is(err, ErrToken) {
+		t.Errorf("with a byte more: %v", err)
+	}
+	if _, err := decodeSession((&Session{AccessKey: "ASIA1"}).appendBinary(nil)); !errors.Is(err, ErrToken) {
+		t.Errorf("without a secret: %v", err)
+	}
+}
+
 // TestTokenFits: what MaxPacked admits fits the line that NATS reads.
 func TestTokenFits(t *testing.T) {
 	root, s := rootKey(t, 1), fullSession(t)

@@ -184,28 +184,6 @@ func (s *Store) ARNOf(uniqueID string) (string, bool) {
 	return "", false
 }
 
-// Shown is a bound policy document as people are to see it now: a principal
-// that was renamed under its new ARN, and one that no longer exists as its
-// unique id. principals is what the document was bound to. Role sessions keep
-// their ARN while the role exists.
-func (s *Store) Shown(document string, principals map[string]string) string {
-	var replace []string
-	for was, id := range principals {
-		now, exists := s.ARNOf(id)
-		if exists && (now == was || strings.Contains(was, ":assumed-role/")) {
-			continue
-		}
-		if !exists {
-			now = id
-		}
-		replace = append(replace, `"`+was+`"`, `"`+now+`"`)
-	}
-	if replace == nil {
-		return document
-	}
-	return strings.NewReplacer(replace...).Replace(document)
-}
-
 // Apply carries an event into the store. It reports whether the event is one of
 // accounts and principals. An error means that the event cannot follow on what
 // the store holds, and leaves the store unfit for use.

@@ -89,6 +89,20 @@ func TestUserFaults(t *testing.T) {
 	}
 }
 
+// TestMovingNeedsBothNames: nobody moves a user, or a group, out of the path that
+// policies let him rule.
+func TestMovingNeedsBothNames(t *testing.T) {
+	v, admin := iamVault(t)
+	admin.Call("iam:CreateUser", m{"UserName": "u", "Path": "/ops/"}).OK()
+	admin.Call("iam:CreateGroup", m{"GroupName": "g", "Path": "/ops/"}).OK()
+	ops := v.User("ops", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":["arn:aws:iam::*:user/ops/*","arn:aws:iam::*:group/ops/*"]}}`)
+	ops.Call("iam:UpdateUser", m{"UserName": "u", "NewPath": "/"}).Fails(fault.AccessDenied, "iam:UpdateUser on resource: arn:aws:iam::111122223333:user/u ")
+	ops.Call("iam:UpdateUser", m{"UserName": "u", "NewPath": "/ops/more/"}).OK()
+	ops.Call("iam:UpdateUser", m{"UserName": "admin", "NewPath": "/ops/"}).Fails(fault.AccessDenied, "user/admin")
+	ops.Call("iam:UpdateGroup", m{"GroupName": "g", "NewPath": "/"}).Fails(fault.AccessDenied, "iam:UpdateGroup on resource: arn:aws:iam::111122223333:group/g ")
+	ops.Call("iam:UpdateGroup", m{"GroupName": "g", "NewGroupName": "h"}).OK()
+}
+
 func TestGetUserWithoutName(t *testing.T) {
 	v := vaulttest.New(t)
 	alice := v.User("alice", vaulttest.Allow("iam:GetUser"))

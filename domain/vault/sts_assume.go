@@ -30,7 +30,7 @@ type assumeRoleInput struct {
 	RoleARN           string             `json:"RoleArn" aws:"required,min=20,max=2048"`
 	RoleSessionName   string             `json:"RoleSessionName" aws:"required,min=2,max=64,pattern=[\\w+=,.@-]*"`
 	PolicyARNs        []policyDescriptor `json:"PolicyArns" aws:"max=10"`
-	Policy            string             `json:"Policy" aws:"min=1"`
+	Policy            string             `json:"Policy" aws:"min=1,max=2048"`
 	DurationSeconds   int                `json:"DurationSeconds" aws:"min=900,max=43200"`
 	Tags              []iamTag           `json:"Tags" aws:"max=50"`
 	TransitiveTagKeys []string           `json:"TransitiveTagKeys" aws:"max=50,each.min=1,each.max=128"`
@@ -57,7 +57,10 @@ func (o *assumeRoleOutput) AppendJSON(dst []byte) []byte {
 	dst = o.appendJSON(append(slices.Grow(dst, 1024+len(o.token)), '{'))
 	dst = shape.AppendString(append(dst, `,"AssumedRoleUser":{"AssumedRoleId":`...), id)
 	dst = shape.AppendString(append(dst, `,"Arn":`...), name)
-	dst = strconv.AppendInt(append(dst, `},"PackedPolicySize":`...), int64(o.packed), 10)
+	dst = append(dst, '}')
+	if o.packed > 0 {
+		dst = strconv.AppendInt(append(dst, `,"PackedPolicySize":`...), int64(o.packed), 10)
+	}
 	if o.sourceIdentity != "" {
 		dst = shape.AppendString(append(dst, `,"SourceIdentity":`...), o.sourceIdentity)
 	}
@@ -66,8 +69,9 @@ func (o *assumeRoleOutput) AppendJSON(dst []byte) []byte {
 
 func (o *assumeRoleOutput) responseElements() any {
 	id, name := o.assumed()
-	elements := map[string]any{
-		"credentials": o.element(), "assumedRoleUser": map[string]any{"assumedRoleId": id, "arn": name}, "packedPolicySize": o.packed,
+	elements := map[string]any{"credentials": o.element(), "assumedRoleUser": map[string]any{"assumedRoleId": id, "arn": name}}
+	if o.packed > 0 {
+		elements["packedPolicySize"] = o.packed
 	}
 	if o.sourceIdentity != "" {
 		elements["sourceIdentity"] = o.sourceIdentity
@@ -117,7 +121,7 @@ func percent(packed int) int { return (packed*100 + identity.MaxPacked - 1) / id
 func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
 	tags, err := newIAMTags(in.Tags)
 	if err != nil {
-		return nil, err
+		return nil, fault.New(fault.ValidationError, "%s", fault.Of(err).Message)
 	}
 	has := func(list []event.Tag, key string) bool {
 		return slices.ContainsFunc(list, func(t event.Tag) bool { return strings.EqualFold(t.Key, key) })
@@ -208,9 +212,6 @@ func (c *call) sessionPolicies(in *assumeRoleInput, r *identity.Role, s *identit
 	if in.Policy != "" {
 		if _, err := readPolicy(iam.SessionPolicy, in.Policy); err != nil {
 			return err
-		}
-		if len([]rune(in.Policy)) > identity.MaxSessionDocument {
-			return fault.New(fault.PackedPolicyTooLarge, "The session policy exceeds %d characters.", identity.MaxSessionDocument)
 		}
 		s.Policy = in.Policy
 	}

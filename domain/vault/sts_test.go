@@ -92,6 +92,7 @@ func TestAssumeRoleFaults(t *testing.T) {
 	createRole(admin, "other", trust(vaulttest.Other))
 	nobody := v.User("nobody")
 	stranger := v.UserOf(vaulttest.Other, "stranger", vaulttest.Administrator)
+	stranger.Call("iam:CreatePolicy", m{"PolicyName": "theirs", "PolicyDocument": vaulttest.Administrator}).OK()
 	red := []m{{"Key": "team", "Value": "red"}}
 	long := []m{}
 	for i := range 30 {
@@ -128,6 +129,9 @@ func TestAssumeRoleFaults(t *testing.T) {
 		{"as long as the role allows", admin, "open", m{"DurationSeconds": 7200}, "", ""},
 		{"a malformed session policy", admin, "open", m{"Policy": "{}"}, fault.MalformedPolicyDocument, "Syntax errors"},
 		{"a session policy that does not exist", admin, "open", m{"PolicyArns": []m{{"arn": policyARN("none")}}}, fault.ValidationError, "does not exist"},
+		{"a session policy of another account", admin, "open", m{"PolicyArns": []m{{"arn": "arn:aws:iam::444455556666:policy/theirs"}}}, fault.ValidationError, "does not exist"},
+		{"too long a session policy", admin, "open", m{"Policy": strings.Repeat(" ", 2049)}, fault.ValidationError, "2048"},
+		{"tags that differ in case", admin, "open", m{"Tags": []m{{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}}}, fault.ValidationError, "Duplicate tag keys"},
 		{"too much", admin, "open", m{"Tags": long}, fault.PackedPolicyTooLarge, "%"},
 		{"a bad name", admin, "open", m{"RoleSessionName": "a b"}, fault.ValidationError, "roleSessionName"},
 	} {
