@@ -149,7 +149,11 @@ type Log interface {
 
 	// Read calls fn for every commit with Seq >= from, in order, on the given
 	// subjects (none means all), up to the end the log had at the time of the
-	// call. It verifies nothing. It stops at fn's error and returns it as it is.
+	// call. It stops at fn's error and returns it as it is.
+	//
+	// It verifies no root, but a commit that the store knows to be there and
+	// cannot deliver is an *UnreadableError and never skipped: a state rebuilt
+	// without one of its changes would be wrong in silence.
 	Read(ctx context.Context, from uint64, subjects []Subject, fn func(Stored) error) error
 
 	// Follow is Read that goes on with new commits until ctx ends, whose error

@@ -163,7 +163,7 @@ type walk struct {
 func (w *walk) run(ctx context.Context, log Log, last uint64) error {
 	if w.seq < last {
 		if err := log.Read(ctx, w.seq+1, nil, w.commit); err != nil {
-			var damage *DecodeError
+			var damage *UnreadableError
 			if errors.As(err, &damage) {
 				if missing := w.missing(damage.Seq); missing != nil {
 					return missing
@@ -220,15 +220,16 @@ func (w *walk) commit(c Stored) error {
 	return nil
 }
 
-// DecodeError says that a store holds a message that is no commit: headers that
-// are missing or unreadable, or a body that is not what they count.
-type DecodeError struct {
-	Seq uint64
+// UnreadableError says that a store has lost a commit, or holds at its place
+// what is none: headers that are missing or unreadable, a body that is not what
+// they count.
+type UnreadableError struct {
+	Seq uint64 // of the commit; when reading only some subjects, the lowest it may have
 	Err error
 }
 
-func (e *DecodeError) Error() string {
-	return fmt.Sprintf("eventstore: sequence %d holds no commit: %v", e.Seq, e.Err)
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("eventstore: the commit at sequence %d cannot be read: %v", e.Seq, e.Err)
 }
 
-func (e *DecodeError) Unwrap() error { return e.Err }
+func (e *UnreadableError) Unwrap() error { return e.Err }

@@ -2,6 +2,7 @@ package memlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,7 @@ func (l *Log) Read(ctx context.Context, from uint64, subjects []eventstore.Subje
 	if err != nil {
 		return fmt.Errorf("memlog: read: %w", err)
 	}
-	return each(ctx, commits, subjects, fn)
+	return each(ctx, max(from, 1), commits, subjects, fn)
 }
 
 // Follow reads and then waits for more, until ctx ends or the store crashes.
@@ -25,7 +26,7 @@ func (l *Log) Follow(ctx context.Context, from uint64, subjects []eventstore.Sub
 		if err != nil {
 			return fmt.Errorf("memlog: follow: %w", err)
 		}
-		if err := each(ctx, commits, subjects, fn); err != nil {
+		if err := each(ctx, from, commits, subjects, fn); err != nil {
 			return err
 		}
 		from += uint64(len(commits))
@@ -54,12 +55,15 @@ func (l *Log) view(from uint64) ([]*eventstore.Stored, <-chan struct{}, error) {
 	return slices.Clone(s.commits[from-1:]), s.changed, nil
 }
 
-func each(ctx context.Context, commits []*eventstore.Stored, subjects []eventstore.Subject, fn func(eventstore.Stored) error) error {
-	for _, c := range commits {
+func each(ctx context.Context, from uint64, commits []*eventstore.Stored, subjects []eventstore.Subject, fn func(eventstore.Stored) error) error {
+	for i, c := range commits {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if c == nil || len(subjects) > 0 && !slices.Contains(subjects, c.Subject) {
+		if c == nil {
+			return fmt.Errorf("memlog: read: %w", &eventstore.UnreadableError{Seq: from + uint64(i), Err: errMissing})
+		}
+		if len(subjects) > 0 && !slices.Contains(subjects, c.Subject) {
 			continue
 		}
 		if err := fn(*c); err != nil {
@@ -68,6 +72,8 @@ func each(ctx context.Context, commits []*eventstore.Stored, subjects []eventsto
 	}
 	return nil
 }
+
+var errMissing = errors.New("the commit is missing")
 
 // Last is the sequence of the last commit.
 func (l *Log) Last(context.Context) (uint64, error) {

@@ -26,6 +26,7 @@ const (
 	headerSubject  = "Nats-Subject"
 	headerSequence = "Nats-Sequence"
 	headerTime     = "Nats-Time-Stamp"
+	headerPending  = "Nats-Num-Pending" // messages that match the request, after this one
 )
 
 // encode makes the message of a commit that is valid.
@@ -43,12 +44,12 @@ func encode(c *eventstore.Commit) *nats.Msg {
 	}
 }
 
-// decode reads what encode wrote. Its error is an *eventstore.DecodeError: the
+// decode reads what encode wrote. Its error is an *eventstore.UnreadableError: the
 // message at this sequence is no commit.
 func decode(subject string, seq uint64, at time.Time, header nats.Header, body []byte) (eventstore.Stored, error) {
 	c, err := decodeCommit(subject, header, body)
 	if err != nil {
-		return eventstore.Stored{}, &eventstore.DecodeError{Seq: seq, Err: err}
+		return eventstore.Stored{}, &eventstore.UnreadableError{Seq: seq, Err: err}
 	}
 	return eventstore.Stored{Commit: c, Seq: seq, At: at}, nil
 }

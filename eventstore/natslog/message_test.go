@@ -33,9 +33,9 @@ func TestDecodeRefuses(t *testing.T) {
 		m := encode(example())
 		spoil(m)
 		_, err := decode(m.Subject, 8, time.Now(), m.Header, m.Data)
-		var damage *eventstore.DecodeError
+		var damage *eventstore.UnreadableError
 		if !errors.As(err, &damage) || damage.Seq != 8 {
-			t.Errorf("%s: %v, want a DecodeError at 8", name, err)
+			t.Errorf("%s: %v, want a UnreadableError at 8", name, err)
 		}
 	}
 }

@@ -22,9 +22,6 @@ const (
 	readMessages = 4096
 )
 
-// followBytes bounds what a follower has ahead of it.
-const followBytes = 8 << 20
-
 // replicaPatience is how long a read waits for a replica that is behind the
 // leader to catch up.
 const replicaPatience = 5 * time.Second
@@ -54,30 +51,162 @@ func filter(subjects []eventstore.Subject) string {
 	return subjects[0].String()
 }
 
-// Read asks the server for one piece of the log after the other. It creates no
-// consumer, so that it cannot stall on a record that the server cannot read: such
-// a one is missing in what fn sees.
+// Read asks the server for one piece of the log after the other, and holds what
+// comes against what the server counts: JetStream skips in silence a message that
+// it cannot read.
+//
+// Its count of the messages on one subject is sound from the first sequence on
+// only, where it comes from the stream's index. So a read of one subject that
+// begins later reads the others too and leaves them out here, where the
+// sequences have to be contiguous.
 func (l *Log) Read(ctx context.Context, from uint64, subjects []eventstore.Subject, fn func(eventstore.Stored) error) error {
-	end, err := l.end(ctx, filter(subjects))
-	if err != nil {
-		return fmt.Errorf("natslog: read: %w", err)
+	from = max(from, 1)
+	filter := filter(subjects)
+	if from > 1 {
+		filter, fn = "", only(filter, fn)
 	}
-	r, err := l.reader(filter(subjects))
+	r, err := l.reader(from, filter, fn)
 	if err != nil {
 		return fmt.Errorf("natslog: read: %w", err)
 	}
 	defer r.stop()
-	return r.read(ctx, max(from, 1), end, fn)
+	return r.read(ctx)
 }
 
-// end is the sequence of the last message that the filter matches, or one after
-// it. Only the leader of a replicated stream knows; a replica may be behind it.
-func (l *Log) end(ctx context.Context, filter string) (uint64, error) {
-	last, err := l.Last(ctx)
-	if err != nil || !l.replicated || filter == "" || last == 0 {
-		return last, err
+// only leaves out what the filter does not match.
+func only(filter string, fn func(eventstore.Stored) error) func(eventstore.Stored) error {
+	if filter == "" {
+		return fn
 	}
-	request, err := json.Marshal(directRequest{LastFor: filter})
+	return func(c eventstore.Stored) error {
+		if c.Subject.String() != filter {
+			return nil
+		}
+		return fn(c)
+	}
+}
+
+// reader has one subscription for the answers to all of its requests.
+type reader struct {
+	log    *Log
+	filter string
+	fn     func(eventstore.Stored) error
+	inbox  string
+	sub    *nats.Subscription
+
+	next uint64 // the lowest sequence not yet seen
+	// Found out with the first answer, in this order, so that all that is
+	// counted is up to the end:
+	left int64  // messages that the server counted and that are still to come
+	end  uint64 // where to stop
+}
+
+func (l *Log) reader(from uint64, filter string, fn func(eventstore.Stored) error) (*reader, error) {
+	if l.closed.Load() {
+		return nil, eventstore.ErrClosed
+	}
+	inbox := l.nc.NewInbox()
+	sub, err := l.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	// What may pile up is bounded by what is asked for, not by the client.
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		return nil, errors.Join(err, sub.Unsubscribe())
+	}
+	return &reader{log: l, filter: filter, fn: fn, inbox: inbox, sub: sub, next: from}, nil
+}
+
+func (r *reader) stop() { _ = r.sub.Unsubscribe() }
+
+// read delivers until the end is reached or nothing more comes.
+func (r *reader) read(ctx context.Context) error {
+	var behind time.Time // since when a replica has had no more
+	for first := true; first || r.next <= r.end; first = false {
+		before := r.next
+		if err := r.piece(ctx); err != nil {
+			return err
+		}
+		if r.next > before {
+			behind = time.Time{}
+			continue
+		}
+		if r.end == 0 {
+			// Nothing at all was found.
+			if err := r.start(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if r.next > r.end || r.filter != "" && r.left == 0 && !r.log.replicated {
+			break
+		}
+		if !r.log.replicated {
+			return r.lost()
+		}
+		if behind.IsZero() {
+			behind = time.Now()
+		}
+		if time.Since(behind) > replicaPatience {
+			return r.lost()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if r.left > 0 {
+		return r.lost()
+	}
+	return nil
+}
+
+// start finds out where the log ends, after counted messages were announced.
+func (r *reader) start(ctx context.Context, counted int64) error {
+	r.left = counted
+	if r.filter == "" {
+		last, err := r.log.Last(ctx)
+		if err != nil {
+			return fmt.Errorf("natslog: read: %w", err)
+		}
+		r.end = last
+		return nil
+	}
+	info, err := r.log.info(ctx, jetstream.WithSubjectFilter(r.filter))
+	if err != nil {
+		return fmt.Errorf("natslog: read: %w", err)
+	}
+	// A message that the stream knows to have lost may have been one of these.
+	if s := info.State; s.LastSeq > 0 && (s.FirstSeq != 1 || s.Msgs != s.LastSeq) {
+		return r.lost()
+	}
+	r.end = info.State.LastSeq
+	if counted == 0 {
+		r.left = int64(info.State.Subjects[r.filter])
+	}
+	if !r.log.replicated {
+		return nil
+	}
+	// The last one on the subject, for a replica to come up to.
+	r.end, err = r.log.lastOn(ctx, r.filter)
+	if err != nil {
+		return fmt.Errorf("natslog: read: %w", err)
+	}
+	return nil
+}
+
+func (r *reader) lost() error {
+	what := "a message"
+	if r.left > 0 {
+		what = fmt.Sprintf("%d messages", r.left)
+	}
+	return fmt.Errorf("natslog: read: %w", &eventstore.UnreadableError{Seq: r.next,
+		Err: fmt.Errorf("%s from here on are not to be had from the server; keytrail verify finds the first", what)})
+}
+
+// lastOn is the sequence of the last message on a subject, as the leader has it.
+func (l *Log) lastOn(ctx context.Context, subject string) (uint64, error) {
+	request, err := json.Marshal(directRequest{LastFor: subject})
 	if err != nil {
 		return 0, err
 	}
@@ -102,110 +231,74 @@ func (l *Log) end(ctx context.Context, filter string) (uint64, error) {
 	return answer.Message.Seq, nil
 }
 
-// reader has one subscription for the answers to all of its requests.
-type reader struct {
-	log    *Log
-	filter string
-	inbox  string
-	sub    *nats.Subscription
-}
-
-func (l *Log) reader(filter string) (*reader, error) {
-	inbox := l.nc.NewInbox()
-	sub, err := l.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	// What may pile up is bounded by what is asked for, not by the client.
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return nil, errors.Join(err, sub.Unsubscribe())
-	}
-	return &reader{log: l, filter: filter, inbox: inbox, sub: sub}, nil
-}
-
-func (r *reader) stop() { _ = r.sub.Unsubscribe() }
-
-// read delivers what is there from next to end.
-func (r *reader) read(ctx context.Context, next, end uint64, fn func(eventstore.Stored) error) error {
-	var behind time.Time // since when a replica has had no more
-	for next <= end {
-		seen, err := r.piece(ctx, next, end, fn)
-		if err != nil {
-			return err
-		}
-		if seen > 0 {
-			next, behind = seen+1, time.Time{}
-			continue
-		}
-		if !r.log.replicated {
-			return nil
-		}
-		if behind.IsZero() {
-			behind = time.Now()
-		}
-		if time.Since(behind) > replicaPatience {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-// piece asks once, delivers the answer and returns the last sequence in it, 0 if
-// there is nothing more.
-func (r *reader) piece(ctx context.Context, next, end uint64, fn func(eventstore.Stored) error) (seen uint64, err error) {
+// piece asks once and delivers the answer.
+func (r *reader) piece(ctx context.Context) error {
 	if r.log.closed.Load() {
-		return 0, eventstore.ErrClosed
+		return eventstore.ErrClosed
 	}
-	request, err := json.Marshal(directRequest{Seq: next, NextFor: r.filter, Batch: readMessages, MaxBytes: readBytes})
+	request, err := json.Marshal(directRequest{Seq: r.next, NextFor: r.filter, Batch: readMessages, MaxBytes: readBytes})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := r.log.nc.PublishRequest(directGet, r.inbox, request); err != nil {
-		return 0, err
+		return fmt.Errorf("natslog: read: %w", err)
 	}
 	for {
-		m, err := r.next(ctx)
+		m, err := r.message(ctx)
 		if errors.Is(err, errNoAnswer) {
 			// The server gives no answer at all when it meets a block that it
 			// cannot read while it counts what is to come.
-			if _, gone := r.log.get(ctx, next); errors.Is(gone, eventstore.ErrNotFound) {
-				return seen, &eventstore.DecodeError{Seq: next, Err: errors.New("the server cannot read the message")}
+			if _, gone := r.log.get(ctx, r.next); errors.Is(gone, eventstore.ErrNotFound) {
+				return r.lost()
 			}
 		}
 		if err != nil {
-			return seen, err
+			return err
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
 		case "204", "404": // end of the piece; nothing found
-			return seen, nil
+			return nil
 		default:
-			return seen, fmt.Errorf("natslog: read: the server answers %s %s", status, m.Header.Get("Description"))
+			return fmt.Errorf("natslog: read: the server answers %s %s", status, m.Header.Get("Description"))
 		}
-		c, err := fromDirect(m)
-		if err != nil {
-			return seen, fmt.Errorf("natslog: read: %w", err)
-		}
-		if c.Seq > end {
-			return c.Seq, nil // the rest of the answer goes with the subscription
-		}
-		seen = c.Seq
-		if err := fn(c); err != nil {
-			return seen, err
+		if err := r.deliver(ctx, m); err != nil || r.next > r.end {
+			return err // the rest of the answer goes with the subscription
 		}
 	}
 }
 
+// deliver hands one message on.
+func (r *reader) deliver(ctx context.Context, m *nats.Msg) error {
+	c, err := fromDirect(m)
+	if err != nil {
+		return fmt.Errorf("natslog: read: %w", err)
+	}
+	if r.end == 0 {
+		pending, err := number(m.Header, headerPending)
+		if err != nil {
+			return fmt.Errorf("natslog: read: the server's answer: %w", err)
+		}
+		if err := r.start(ctx, int64(pending)+1); err != nil {
+			return err
+		}
+	}
+	if r.filter == "" && c.Seq != r.next {
+		return r.lost()
+	}
+	r.next = c.Seq + 1
+	if c.Seq > r.end {
+		return nil
+	}
+	r.left--
+	return r.fn(c)
+}
+
 var errNoAnswer = errors.New("natslog: no answer from the server")
 
-// next waits for a message of an answer: each may take the time that the Log has
+// message waits for a message of an answer: each may take the time that the Log has
 // for an answer.
-func (r *reader) next(ctx context.Context) (*nats.Msg, error) {
+func (r *reader) message(ctx context.Context) (*nats.Msg, error) {
 	// What is there already needs no timer.
 	if n, _, err := r.sub.Pending(); err == nil && n > 0 {
 		return r.sub.NextMsgWithContext(ctx)
@@ -264,72 +357,6 @@ func (l *Log) get(ctx context.Context, seq uint64) (eventstore.Stored, error) {
 		case <-ctx.Done():
 			return eventstore.Stored{}, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Follow reads through an ordered consumer, which the client library renews
-// when the connection or the order is lost.
-func (l *Log) Follow(ctx context.Context, from uint64, subjects []eventstore.Subject, fn func(eventstore.Stored) error) error {
-	if err := l.follow(ctx, max(from, 1), filter(subjects), fn); err != nil {
-		var own errFollower
-		if errors.As(err, &own) {
-			return own.error
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if l.closed.Load() {
-			err = eventstore.ErrClosed
-		}
-		return fmt.Errorf("natslog: follow: %w", err)
-	}
-	return nil
-}
-
-// errFollower marks the error of a follower's function, which is returned as it
-// is whatever else has ended.
-type errFollower struct{ error }
-
-func (l *Log) follow(ctx context.Context, from uint64, filter string, fn func(eventstore.Stored) error) error {
-	if l.closed.Load() {
-		return eventstore.ErrClosed
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.closing, cancel)()
-	var filters []string
-	if filter != "" {
-		filters = []string{filter}
-	}
-	consumer, err := l.js.OrderedConsumer(ctx, StreamName, jetstream.OrderedConsumerConfig{
-		FilterSubjects: filters,
-		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:    from,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(followBytes))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		c, err := decode(m.Subject(), meta.Sequence.Stream, meta.Timestamp.UTC(), m.Headers(), m.Data())
-		if err != nil {
-			return err
-		}
-		if err := fn(c); err != nil {
-			return errFollower{err}
 		}
 	}
 }

@@ -230,7 +230,7 @@ func TestVerifyDirFindsDamageInCompressedBlocks(t *testing.T) {
 		t.Fatalf("%d blocks, want several", len(blocks))
 	}
 	for i := range blocks {
-		for _, part := range []int{0, 1, 50, 99} {
+		for _, part := range []int{0, 60} {
 			t.Run(fmt.Sprintf("block %d at %d%%", i+1, part), func(t *testing.T) {
 				f := large.clone(t)
 				path := f.blocks(t)[i]
