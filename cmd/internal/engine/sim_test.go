@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,8 +81,13 @@ type world struct {
 	ring    *keyring.Memory
 	engine  *engine.Engine
 	now     time.Time
-	calm    bool // no faults
-	gate    chan struct{}
+	calm    atomic.Bool // no faults
+	gate    atomic.Pointer[chan struct{}]
+
+	// Each goroutine that draws has a source of its own, so that a seed repeats
+	// whatever the scheduler does: the driver has rng, the committer the next two,
+	// the eraser the last.
+	appendFaults, putFaults, eraseFaults *rand.Rand
 
 	admin  identity.Credential
 	reader identity.Credential // may use keys by grant only, and read every secret
@@ -123,14 +129,16 @@ func newWorld(t *testing.T, seed uint64) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, rng: rand.New(rand.NewPCG(seed, 1)), entropy: &lockedSource{r: rand.NewChaCha8(key)}, root: root,
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), appendFaults: rand.New(rand.NewPCG(seed, 2)),
+		putFaults: rand.New(rand.NewPCG(seed, 3)), eraseFaults: rand.New(rand.NewPCG(seed, 4)), entropy: &lockedSource{r: rand.NewChaCha8(key)}, root: root,
 		ring: keyring.NewMemory(), now: time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC),
-		calm: true, grants: map[string]string{},
+		grants: map[string]string{},
 	}
+	w.calm.Store(true)
 	w.store = memlog.NewStore(memlog.Options{Fault: w.fault})
 	w.open()
 	w.populate()
-	w.calm = false
+	w.calm.Store(false)
 	return w
 }
 
@@ -139,13 +147,13 @@ func newWorld(t *testing.T, seed uint64) *world {
 // calls into commits is the seed's doing alone.
 func (w *world) fault(int, *eventstore.Commit) memlog.Fault {
 	f := memlog.Fault{}
-	if gate := w.gate; gate != nil {
-		f.Slow = func(context.Context) { <-gate }
+	if gate := w.gate.Load(); gate != nil {
+		f.Slow = func(context.Context) { <-*gate }
 	}
-	if w.calm {
+	if w.calm.Load() {
 		return f
 	}
-	switch n := w.rng.IntN(100); {
+	switch n := w.appendFaults.IntN(100); {
 	case n < 4:
 		f.Kind = memlog.NotStored
 	case n < 8:
@@ -160,8 +168,12 @@ func (w *world) fault(int, *eventstore.Commit) memlog.Fault {
 	return f
 }
 
-func (w *world) ringFault(keyring.Step) error {
-	if !w.calm && w.rng.IntN(100) < 4 {
+func (w *world) ringFault(at keyring.Step) error {
+	source := w.putFaults
+	if at.Op == "erase" {
+		source = w.eraseFaults
+	}
+	if !w.calm.Load() && source.IntN(100) < 4 {
 		return fmt.Errorf("the keyring fails")
 	}
 	return nil
@@ -190,13 +202,13 @@ func (w *world) close() { w.engine.Close() }
 
 // restart kills the process that the engine stands for, and starts another.
 func (w *world) restart() {
-	w.calm = true
+	w.calm.Store(true)
 	w.ring.Crash()
 	w.store.Crash()
 	w.engine.Close()
 	w.store.Reopen()
 	w.open()
-	w.calm = false
+	w.calm.Store(false)
 }
 
 // must makes a call that has to succeed, without faults.
@@ -326,7 +338,7 @@ func (w *world) round() {
 	}
 	n := 1 + w.rng.IntN(8)
 	gate := make(chan struct{})
-	w.gate = gate
+	w.gate.Store(&gate)
 	var received sync.WaitGroup
 	for i := range n {
 		c, op, in := w.call()
@@ -344,7 +356,7 @@ func (w *world) round() {
 			synctest.Wait() // the committer has taken the first call alone
 		}
 	}
-	w.gate = nil
+	w.gate.Store(nil)
 	close(gate)
 	received.Wait()
 	synctest.Wait()
@@ -381,10 +393,10 @@ func (w *world) note(op string, in object, r vault.Reply) {
 // by call since the last load, and a keyring that erasures have kept in line.
 func (w *world) settle() {
 	w.restart()
-	w.calm = true
+	w.calm.Store(true)
 	for range 10 {
 		w.round()
-		w.calm = true
+		w.calm.Store(true)
 	}
 	w.must(w.admin, "secretsmanager:CreateSecret", object{"Name": "last", "SecretString": canary}, nil)
 	w.must(w.admin, "secretsmanager:DeleteSecret", object{"SecretId": "last", "ForceDeleteWithoutRecovery": true}, nil)
