@@ -1,0 +1,176 @@
+package projections_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keytrail/keytrail/eventstore"
+	"github.com/keytrail/keytrail/eventstore/memlog"
+	"github.com/keytrail/keytrail/eventstore/merkle"
+	"github.com/keytrail/keytrail/projections"
+)
+
+// list is a view that keeps every line. What it holds outlives its process: fail
+// ends an Apply before, or after, the lines and the cursor are kept.
+type list struct {
+	mu     sync.Mutex
+	cursor uint64
+	lines  []string
+	fail   func(before bool) error
+}
+
+func (l *list) Name() string { return "list" }
+
+func (l *list) Cursor(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cursor, nil
+}
+
+func (l *list) Apply(_ context.Context, commits []eventstore.Stored) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		if err := l.fail(true); err != nil {
+			return err
+		}
+	}
+	for _, c := range commits {
+		if c.Seq != l.cursor+1 {
+			return fmt.Errorf("commit %d after %d", c.Seq, l.cursor)
+		}
+		for _, line := range c.Lines {
+			l.lines = append(l.lines, string(line))
+		}
+		l.cursor = c.Seq
+	}
+	if l.fail != nil {
+		return l.fail(false)
+	}
+	return nil
+}
+
+func (l *list) Reset(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cursor, l.lines = 0, nil
+	return nil
+}
+
+type writer struct {
+	t    *testing.T
+	log  eventstore.Log
+	tree merkle.Tree
+	last uint64
+	want []string
+}
+
+func (w *writer) append(n int) {
+	w.t.Helper()
+	for range n {
+		line := fmt.Sprint("line ", w.tree.Size())
+		first := w.tree.Size()
+		w.tree.Append([]byte(line))
+		w.want = append(w.want, line)
+		seq, err := w.log.Append(w.t.Context(), &eventstore.Commit{Subject: eventstore.Use, First: first, Lines: [][]byte{[]byte(line)},
+			Root: w.tree.Root(), ID: line[5:], After: w.last})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.last = seq
+	}
+}
+
+func newWriter(t *testing.T) *writer {
+	return &writer{t: t, log: memlog.NewStore(memlog.Options{Now: time.Now}).Open()}
+}
+
+func TestRunFollowsAndAwaitWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := newWriter(t), &list{}
+		w.append(10)
+		r := projections.NewRunner(w.log, v, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- r.Run(ctx) }()
+		if err := r.Await(ctx, 10); err != nil {
+			t.Fatal(err)
+		}
+		w.append(2000)
+		if err := r.Await(ctx, w.last); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(v.lines, w.want) {
+			t.Errorf("%d lines, want %d", len(v.lines), len(w.want))
+		}
+		early, cancel := context.WithTimeout(ctx, time.Second)
+		if err := r.Await(early, w.last+1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waiting for what is not there: %v", err)
+		}
+		cancel()
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+}
+
+// A view that dies at any point goes on without a loss and without counting
+// twice: the cursor moves with what is held.
+func TestResumeAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := newWriter(t), &list{}
+		calls := 0
+		v.fail = func(before bool) error {
+			if calls++; calls%3 == 0 {
+				return fmt.Errorf("killed, before=%v", before)
+			}
+			return nil
+		}
+		failures := 0
+		r := projections.NewRunner(w.log, v, func(error) { failures++ })
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx) }()
+		for range 50 {
+			w.append(3)
+			synctest.Wait()
+		}
+		if err := r.Await(ctx, w.last); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		<-done
+		if !slices.Equal(v.lines, w.want) || failures == 0 {
+			t.Errorf("%d lines, want %d; %d failures", len(v.lines), len(w.want), failures)
+		}
+	})
+}
+
+func TestRebuildGivesTheSame(t *testing.T) {
+	w, v := newWriter(t), &list{}
+	w.append(1500)
+	r := projections.NewRunner(w.log, v, nil)
+	steps := 0
+	for range 2 {
+		if err := r.Rebuild(t.Context(), func(applied, last uint64) {
+			if steps++; last != 1500 || applied > last {
+				t.Errorf("progress %d of %d", applied, last)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(v.lines, w.want) || r.Applied() != 1500 {
+			t.Errorf("%d lines, applied %d", len(v.lines), r.Applied())
+		}
+	}
+	if steps < 4 {
+		t.Errorf("%d steps of progress", steps)
+	}
+}
