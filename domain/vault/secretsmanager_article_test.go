@@ -263,6 +263,9 @@ func TestRekeyWithoutPermission(t *testing.T) {
 				fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"%s","Resource":"%s"}}`, tt.denied, on))
 			v.Env.RekeyMode = mode
 			o := sm(limited, "UpdateSecret", m{"SecretId": arn, "KmsKeyId": to, "Description": "new"})
+			if o.Reply.Fault != nil && len(o.Decision.Seals) > 0 {
+				t.Errorf("%s: a refused call left %d keyring entries", tt.name, len(o.Decision.Seals))
+			}
 			want := from
 			if mode == vault.RekeyAWS && tt.aws {
 				o.OK()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/keytrail/keytrail/domain/vault"
@@ -207,4 +208,25 @@ func BenchmarkGetSecretValue(b *testing.B) {
 		}
 		b.ReportMetric(float64(len(line)), "B/records")
 	})
+}
+
+// Uses are decided side by side: what they read of the state must not change by being
+// read. Run with the race detector.
+func TestConcurrentReads(t *testing.T) {
+	v, admin := vaultWithAdmin(t)
+	newSecret(admin, "s", "x", "")
+	sm(admin, "GetSecretValue", m{"SecretId": "s"}).OK() // opens the key material
+	var done sync.WaitGroup
+	for range 4 {
+		done.Go(func() {
+			for _, operation := range []string{"GetSecretValue", "DescribeSecret", "ListSecrets", "ListSecretVersionIds", "GetResourcePolicy"} {
+				d := vault.Handle(v.State, &vault.Request{ID: "r", Service: "secretsmanager", Operation: operation, Credential: admin.Credential, Body: []byte(`{"SecretId":"s"}`)}, &v.Env)
+				if reply := d.Release(vault.Receipt{}); reply.Fault != nil {
+					t.Errorf("%s: %v", operation, reply.Fault)
+				}
+				d.Forget()
+			}
+		})
+	}
+	done.Wait()
 }

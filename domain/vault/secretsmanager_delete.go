@@ -2,6 +2,7 @@ package vault
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/event"
@@ -58,7 +59,8 @@ func deleteSecret(c *call, in *DeleteSecretInput) (*DeleteSecretOutput, error) {
 		return nil, invalid("The RecoveryWindowInDays value must be between %d and %d days (inclusive).", secret.MinWindow, secret.MaxWindow)
 	case missing:
 		reference, _, _ := secret.Reference(c.st.Region, c.account, in.SecretID)
-		return &DeleteSecretOutput{ARN: reference, Name: in.SecretID, DeletionDate: stamp(c.now())}, nil
+		_, name, _ := strings.Cut(reference, ":secret:")
+		return &DeleteSecretOutput{ARN: reference, Name: name, DeletionDate: stamp(c.now())}, nil
 	case in.Force:
 		out := &DeleteSecretOutput{ARN: s.ARN, Name: s.Name, DeletionDate: stamp(c.now())}
 		c.endSecret(s)

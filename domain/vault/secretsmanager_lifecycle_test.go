@@ -135,6 +135,12 @@ func TestVersionsArePurged(t *testing.T) {
 		put(n).OK()
 	}
 	put(secret.MaxVersions+1).Fails(fault.LimitExceededException, "versions")
+	_, other := newKey(admin, nil)
+	update := sm(admin, "UpdateSecret", m{"SecretId": "s", "SecretString": "x", "KmsKeyId": other})
+	update.Fails(fault.LimitExceededException, "versions")
+	if len(update.Decision.Seals) > 0 {
+		t.Errorf("a refused call left %d keyring entries", len(update.Decision.Seals))
+	}
 	rings := slices.Collect(v.State.Secrets.RingIDs())
 	v.Wait(25 * time.Hour)
 	o := put(1000)

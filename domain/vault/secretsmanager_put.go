@@ -61,17 +61,19 @@ func putSecretValue(c *call, in *PutSecretValueInput) (*PutSecretValueOutput, er
 	if err != nil {
 		return nil, err
 	}
+	if w.wrapping, err = c.stageWrapped(w.sealed.wrapped); err != nil {
+		return nil, err
+	}
 	c.writeVersion(s, w, stages)
 	return &PutSecretValueOutput{ARN: s.ARN, Name: s.Name, VersionID: w.sealed.id, VersionStages: s.Stages(s.Version(w.sealed.id))}, nil
 }
 
-// preparedVersion is a version of an existing secret for which nothing can fail any
-// more.
+// preparedVersion is a version of an existing secret that only has to be written.
 type preparedVersion struct {
 	sealed   *sealedVersion
-	wrapping event.Wrapping
-	purged   []string // version ids that it pushes out
-	rings    []string // of their data keys
+	wrapping event.Wrapping // set when its keyring entry is staged
+	purged   []string       // version ids that it pushes out
+	rings    []string       // of their data keys
 }
 
 func (c *call) prepareVersion(s *secret.Secret, token string, choice keyChoice, v *value) (*preparedVersion, error) {
@@ -87,10 +89,7 @@ func (c *call) prepareVersion(s *secret.Secret, token string, choice keyChoice, 
 	if err != nil {
 		return nil, err
 	}
-	if p.sealed, err = c.sealValue(s.ARN, version, choice.reference, v); err != nil {
-		return nil, err
-	}
-	p.wrapping, err = c.stageWrapped(p.sealed.wrapped)
+	p.sealed, err = c.sealValue(s.ARN, version, choice.reference, v)
 	return p, err
 }
 

@@ -50,6 +50,9 @@ func updateSecret(c *call, in *UpdateSecretInput) (*SecretOutput, error) {
 			return nil, err
 		}
 	}
+	if err := c.stageUpdate(rekey, written); err != nil {
+		return nil, err
+	}
 	if in.Description != nil && *in.Description != s.Description() {
 		c.emit(&event.SecretDescriptionChanged{Secret: s.ARN, Description: *in.Description, At: c.now()})
 	}
@@ -88,7 +91,24 @@ func (c *call) openForUpdate(in *UpdateSecretInput) (*secret.Secret, keyChoice, 
 	return s, choice, err
 }
 
-// rekeying is a change of key for which nothing can fail any more.
+// stageUpdate stages the keyring entries of an update when all of it is decided, so
+// that a refused one leaves nothing in the keyring.
+func (c *call) stageUpdate(rekey *rekeying, written *preparedVersion) (err error) {
+	if rekey != nil {
+		for i := range rekey.versions {
+			moved := &rekey.versions[i]
+			if moved.wrapping, err = c.stageWrapped(moved.wrapped); err != nil {
+				return err
+			}
+		}
+	}
+	if written != nil {
+		written.wrapping, err = c.stageWrapped(written.sealed.wrapped)
+	}
+	return err
+}
+
+// rekeying is a change of key that KMS has agreed to.
 type rekeying struct {
 	choice   keyChoice
 	key      string // key id
@@ -99,7 +119,8 @@ type rekeying struct {
 // rewrapped is a version whose data key has been encrypted under the new key.
 type rewrapped struct {
 	version  string
-	wrapping event.Wrapping
+	wrapped  wrapped
+	wrapping event.Wrapping // set by stageUpdate
 }
 
 // prepareRekey tries out the new key and re-encrypts data keys under it; values are
@@ -130,7 +151,6 @@ func (c *call) prepareRekey(s *secret.Secret, choice keyChoice) (*rekeying, erro
 	}
 	r := &rekeying{choice: choice, key: k.ID, strict: c.env.RekeyMode == RekeyStrict}
 	versions := s.Versions()
-	var moved []wrapped
 	for i := range versions {
 		v := &versions[i]
 		if !r.concerns(s, v) {
@@ -139,16 +159,10 @@ func (c *call) prepareRekey(s *secret.Secret, choice keyChoice) (*rekeying, erro
 		w, err := c.rewrap(s, v, choice.reference)
 		switch {
 		case err == nil:
-			r.versions = append(r.versions, rewrapped{version: v.ID()})
-			moved = append(moved, *w)
+			r.versions = append(r.versions, rewrapped{version: v.ID(), wrapped: *w})
 		case r.strict && s.Deprecated(v) && fault.Is(err, fault.DecryptionFailure):
 		case !r.strict && fault.Is(err, fault.AccessDeniedException):
 		default:
-			return nil, err
-		}
-	}
-	for i := range moved {
-		if r.versions[i].wrapping, err = c.stageWrapped(moved[i]); err != nil {
 			return nil, err
 		}
 	}
