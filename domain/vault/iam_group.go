@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/keytrail/keytrail/domain/arn"
@@ -114,7 +115,7 @@ func iamUpdateGroup(c *call, in *updateGroupInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, path := or(in.NewGroupName, g.Name), or(in.NewPath, g.Path)
+	name, path := cmp.Or(in.NewGroupName, g.Name), cmp.Or(in.NewPath, g.Path)
 	if name == g.Name && path == g.Path {
 		return nil, nil
 	}

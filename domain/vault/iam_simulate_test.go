@@ -120,3 +120,36 @@ func TestSimulateForGroupAndRole(t *testing.T) {
 		}
 	}
 }
+
+func TestSimulateWithResourcePolicyAndCaller(t *testing.T) {
+	v, admin := iamVault(t)
+	alice := v.User("alice")
+	const secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:s-1"
+	in := m{
+		"PolicyInputList": []string{vaulttest.Allow("kms:*")}, "ActionNames": []string{"secretsmanager:GetSecretValue"}, "ResourceArns": []string{secret},
+		"ResourcePolicy": fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"secretsmanager:GetSecretValue","Resource":"*"}}`, alice.ARN),
+	}
+	if got := simulated(admin.Call("iam:SimulateCustomPolicy", in)); got != "implicitDeny " {
+		t.Errorf("without a caller: %s", got)
+	}
+	in["CallerArn"] = alice.ARN
+	out := admin.Call("iam:SimulateCustomPolicy", in).OK()["EvaluationResults"].([]any)[0].(m)
+	if out["EvalDecision"] != "allowed" || fmt.Sprint(out["MatchedStatements"]) != "[map[SourcePolicyId:ResourcePolicy SourcePolicyType:resource]]" {
+		t.Errorf("as the one it names: %v", out)
+	}
+	in["ResourceOwner"] = "arn:aws:iam::444455556666:root"
+	if got := simulated(admin.Call("iam:SimulateCustomPolicy", in)); got != "implicitDeny " {
+		t.Errorf("across accounts, without an identity policy: %s", got)
+	}
+	in["CallerArn"] = alice.ARN + "x"
+	admin.Call("iam:SimulateCustomPolicy", in).Fails(fault.InvalidInput, "Invalid caller ARN")
+	keys := admin.Call("iam:GetContextKeysForPrincipalPolicy", m{"PolicySourceArn": alice.ARN, "PolicyInputList": []string{
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`}}).OK()["ContextKeyNames"]
+	if fmt.Sprint(keys) != "[aws:securetransport]" {
+		t.Errorf("keys %v", keys)
+	}
+	role := createRole(admin, "R", trust(alice.ARN))
+	if got := simulated(admin.Call("iam:SimulatePrincipalPolicy", m{"PolicySourceArn": alice.ARN, "ActionNames": []string{"sts:AssumeRole"}, "ResourceArns": []string{role}})); got != "allowed " {
+		t.Errorf("assuming a role that trusts: %s", got)
+	}
+}

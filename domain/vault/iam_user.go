@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/keytrail/keytrail/domain/arn"
@@ -111,12 +112,7 @@ func creation(in []iamTag, boundary string) ([]event.Tag, []cond, error) {
 	return tags, conds, nil
 }
 
-func pathOf(given string) string {
-	if given == "" {
-		return "/"
-	}
-	return given
-}
+func pathOf(given string) string { return cmp.Or(given, "/") }
 
 type getUserInput struct {
 	UserName string `json:"UserName" aws:"min=1,max=128,pattern=[\\w+=,.@-]+"`
@@ -181,7 +177,7 @@ func iamUpdateUser(c *call, in *updateUserInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, path := or(in.NewUserName, u.Name), or(in.NewPath, u.Path)
+	name, path := cmp.Or(in.NewUserName, u.Name), cmp.Or(in.NewPath, u.Path)
 	if name == u.Name && path == u.Path {
 		return nil, nil
 	}
@@ -193,13 +189,6 @@ func iamUpdateUser(c *call, in *updateUserInput) (*struct{}, error) {
 	}
 	c.emit(&event.UserRenamed{User: u.ID, Name: name, Path: path})
 	return nil, nil
-}
-
-func or(given, otherwise string) string {
-	if given == "" {
-		return otherwise
-	}
-	return given
 }
 
 type namedUserInput struct {
