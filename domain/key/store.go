@@ -27,6 +27,7 @@ type Store struct {
 }
 
 type account struct {
+	id       string
 	keys     []*Key   // in order of creation
 	aliases  []*Alias // sorted by name
 	customer int      // customer managed keys
@@ -193,8 +194,14 @@ func (s *Store) keyCreated(e *event.KeyCreated) error {
 	if !Fits(e.Spec, e.Usage) {
 		return fmt.Errorf("key %s: no key of spec %s has usage %s", e.Key, e.Spec, e.Usage)
 	}
+	a := s.accounts[e.Account]
+	if a == nil {
+		a = &account{id: strings.Clone(e.Account)}
+		s.accounts[a.id] = a
+	}
+	name := arn.Key(s.region, e.Account, e.Key).String()
 	k := &Key{
-		ID: e.Key, RawID: raw, Account: e.Account, ARN: arn.Key(s.region, e.Account, e.Key).String(),
+		ID: name[len(name)-len(e.Key):], RawID: raw, Account: a.id, ARN: name,
 		Description: e.Description, Manager: intern(e.Manager), Spec: intern(e.Spec), Usage: intern(e.Usage), Origin: intern(e.Origin),
 		State: Enabled, MultiRegion: e.MultiRegion, Created: e.Created, PublicKey: e.PublicKey, timer: -1,
 	}
@@ -209,11 +216,6 @@ func (s *Store) keyCreated(e *event.KeyCreated) error {
 		return fmt.Errorf("key %s: %w", e.Key, err)
 	}
 	k.tag(e.Tags)
-	a := s.accounts[e.Account]
-	if a == nil {
-		a = &account{}
-		s.accounts[strings.Clone(e.Account)] = a
-	}
 	if k.Manager == ManagerCustomer {
 		a.customer++
 	}

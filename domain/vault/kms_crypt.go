@@ -27,6 +27,25 @@ func algorithmCondition(algorithm string) cond {
 	return when("kms:encryptionalgorithm", algorithm)
 }
 
+// symmetricUnless is the algorithm that the caller named, or else the symmetric
+// one, which then is in the record's requestParameters as if it had been named.
+func (c *call) symmetricUnless(named, param string) string {
+	if named != "" {
+		return named
+	}
+	p := slices.Grow(c.rec.Params, len(param)+len(symmetricAlgorithm)+len(`,"":""}`))
+	if len(p) < len(`{"":0}`) || p[len(p)-1] != '}' { // null: nothing else to record
+		p = append(p[:0], '{')
+	} else {
+		p[len(p)-1] = ','
+	}
+	p = shape.AppendString(p, param)
+	p = append(p, ':')
+	p = shape.AppendString(p, symmetricAlgorithm)
+	c.rec.Params = append(p, '}')
+	return symmetricAlgorithm
+}
+
 // Recipient asks for an answer that only an attested enclave can read. The vault
 // cannot give one, and must not answer in the clear instead.
 type Recipient struct {
@@ -74,10 +93,7 @@ func appendBlob(dst, blob []byte) []byte {
 }
 
 func kmsEncrypt(c *call, in *EncryptInput) (*EncryptOutput, error) {
-	algorithm := in.EncryptionAlgorithm
-	if algorithm == "" {
-		algorithm = symmetricAlgorithm
-	}
+	algorithm := c.symmetricUnless(in.EncryptionAlgorithm, "encryptionAlgorithm")
 	if err := grantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}
@@ -171,10 +187,7 @@ func (o *DecryptOutput) AppendJSON(dst []byte) []byte {
 func (o *DecryptOutput) wipe() { clear(o.Plaintext) }
 
 func kmsDecrypt(c *call, in *DecryptInput) (*DecryptOutput, error) {
-	algorithm := in.EncryptionAlgorithm
-	if algorithm == "" {
-		algorithm = symmetricAlgorithm
-	}
+	algorithm := c.symmetricUnless(in.EncryptionAlgorithm, "encryptionAlgorithm")
 	if err := grantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}

@@ -49,8 +49,12 @@ func TestEncryptThenDecryptWithoutNamingTheKey(t *testing.T) {
 		t.Errorf("KeyMaterialId %q", material)
 	}
 	r := o.Record()
-	if got := string(r.Params); got != `{"encryptionContext":{"app":"demo"}}` {
+	if got := string(r.Params); got != `{"encryptionContext":{"app":"demo"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}` {
 		t.Errorf("params %s", got)
+	}
+	bare := admin.Call("kms:Decrypt", m{"CiphertextBlob": blob}).Record()
+	if got := string(bare.Params); got != `{"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}` {
+		t.Errorf("params without a context %s", got)
 	}
 	if got := string(r.Extra); got != `{"keyMaterialId":"`+material+`"}` {
 		t.Errorf("extra %s", got)

@@ -128,6 +128,32 @@ func TestKeyPolicyLockout(t *testing.T) {
 	admin.Call("kms:PutKeyPolicy", m{"KeyId": id, "PolicyName": "other", "Policy": lockout}).Fails(fault.NotFoundException, "No such policy exists")
 }
 
+func TestKeyPolicyWithForAllValuesOnAContextPair(t *testing.T) {
+	v := vaulttest.New(t)
+	admin := v.User("admin", vaulttest.Administrator)
+	statement := `{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}`
+	condition := `{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"%s:StringEquals":{"%s":"x"}}}`
+	for _, tc := range []struct {
+		operator, key string
+		refused       bool
+	}{
+		{"ForAllValues", "kms:EncryptionContext:tenant", true},
+		{"forallvalues", "KMS:encryptioncontext:tenant", true},
+		{"ForAnyValue", "kms:EncryptionContext:tenant", false},
+		{"ForAllValues", "kms:EncryptionContextKeys", false},
+	} {
+		text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[`+statement+`,`+condition+`]}`, tc.operator, tc.key)
+		o := admin.Call("kms:CreateKey", m{"Policy": text})
+		if !tc.refused {
+			o.OK()
+			continue
+		}
+		o.Fails(fault.MalformedPolicyDocumentException, "OverlyPermissiveCondition")
+		single := fmt.Sprintf(`{"Version":"2012-10-17","Statement":`+condition+`}`, tc.operator, tc.key)
+		admin.Call("kms:CreateKey", m{"Policy": single, "BypassPolicyLockoutSafetyCheck": true}).Fails(fault.MalformedPolicyDocumentException, "OverlyPermissiveCondition")
+	}
+}
+
 func TestKeyPolicyBindsPrincipals(t *testing.T) {
 	v := vaulttest.New(t)
 	admin, bob := v.User("admin", vaulttest.Administrator), v.User("bob")

@@ -25,7 +25,7 @@ type namedKey struct {
 	alias string // "alias/…" when it was named by alias
 }
 
-// named gives the conditions of a judgement, with kms:RequestAlias when the key
+// conds gives the conditions of a judgement on the key, with kms:RequestAlias when the key
 // was named by an alias.
 func (k *namedKey) conds(more ...cond) []cond {
 	if k.alias != "" {
@@ -149,7 +149,7 @@ func algorithmFits(k *key.Key, usage, operation, algorithm string) error {
 	return nil
 }
 
-// internal marks a defect of ours or of the keyring, on the way to a caller of
+// kmsInternal marks a defect of ours or of the keyring, on the way to a caller of
 // KMS who is told nothing of it.
 func kmsInternal(err error) error {
 	return fault.New(fault.KMSInternalException, "The request was rejected because an internal exception occurred. The request can be retried.").Because(err)

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -59,6 +60,9 @@ func (c *call) readKeyPolicy(text string) (boundPolicy, error) {
 		}
 		return none, malformedPolicy("Syntax errors in policy.")
 	}
+	if overlyPermissive(text) {
+		return none, malformedPolicy("OverlyPermissiveCondition: ForAllValues on kms:EncryptionContext:<key> also matches requests that have no such pair.")
+	}
 	ids, unknown := c.st.Identities.UniqueIDs(p.Principals())
 	if len(unknown) > 0 {
 		return none, malformedPolicy(iam.InvalidPrincipals)
@@ -68,6 +72,39 @@ func (c *call) readKeyPolicy(text string) (boundPolicy, error) {
 
 func notInKeyPolicy(r rune) bool {
 	return r != '\t' && r != '\n' && r != '\r' && (r < 0x20 || r > 0xff)
+}
+
+// overlyPermissive reports whether a statement of a well-formed policy uses
+// ForAllValues, which is true for a missing key, on a pair of the encryption
+// context.
+func overlyPermissive(text string) bool {
+	if !strings.Contains(strings.ToLower(text), "forallvalues:") {
+		return false
+	}
+	type statement struct {
+		Condition map[string]map[string]json.RawMessage
+	}
+	var many struct{ Statement []statement }
+	if json.Unmarshal([]byte(text), &many) != nil {
+		var one struct{ Statement statement }
+		if json.Unmarshal([]byte(text), &one) != nil {
+			return false
+		}
+		many.Statement = []statement{one.Statement}
+	}
+	for _, s := range many.Statement {
+		for operator, keys := range s.Condition {
+			if !strings.HasPrefix(strings.ToLower(operator), "forallvalues:") {
+				continue
+			}
+			for key := range keys {
+				if strings.HasPrefix(strings.ToLower(key), "kms:encryptioncontext:") {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func malformedPolicy(text string) error {

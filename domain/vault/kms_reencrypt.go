@@ -56,13 +56,8 @@ func (o *ReEncryptOutput) AppendJSON(dst []byte) []byte {
 // kms:ReEncryptFrom on the key of the blob and kms:ReEncryptTo on the other; there
 // is no action of its own name.
 func kmsReEncrypt(c *call, in *ReEncryptInput) (*ReEncryptOutput, error) {
-	from, to := in.SourceAlgorithm, in.DestinationAlgorithm
-	if from == "" {
-		from = symmetricAlgorithm
-	}
-	if to == "" {
-		to = symmetricAlgorithm
-	}
+	from := c.symmetricUnless(in.SourceAlgorithm, "sourceEncryptionAlgorithm")
+	to := c.symmetricUnless(in.DestinationAlgorithm, "destinationEncryptionAlgorithm")
 	if err := grantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}
@@ -111,8 +106,12 @@ func kmsReEncrypt(c *call, in *ReEncryptInput) (*ReEncryptOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.extra("sourceKeyMaterialId", out.SourceMaterialID)
-	c.extra("destinationKeyMaterialId", out.DestinationMaterialID)
+	if out.SourceMaterialID != "" {
+		c.extra("sourceKeyMaterialId", out.SourceMaterialID)
+	}
+	if out.DestinationMaterialID != "" {
+		c.extra("destinationKeyMaterialId", out.DestinationMaterialID)
+	}
 	c.used(&event.Decrypted{Key: out.SourceKeyID, Material: out.SourceMaterialID})
 	c.used(&event.Encrypted{Key: out.KeyID, Material: out.DestinationMaterialID})
 	return out, nil
