@@ -329,3 +329,29 @@ func TestRebuiltAnswers(t *testing.T) {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }
+
+// A name that ends as an ARN does is accepted with a warning; the full ARN of one
+// secret never reads the other.
+func TestNamesThatLookLikeARNs(t *testing.T) {
+	_, admin := vaultWithAdmin(t)
+	plain, _ := newSecret(admin, "app", "plain", "")
+	o := sm(admin, "CreateSecret", m{"Name": "app" + plain[len(plain)-7:], "SecretString": "lookalike"})
+	lookalike := o.OK()["ARN"].(string)
+	if !strings.Contains(string(o.Record().Extra), "nameWarning") {
+		t.Errorf("extra %s", o.Record().Extra)
+	}
+	for id, want := range map[string]string{plain: "plain", lookalike: "lookalike", "app": "plain", lookalike[:len(lookalike)-7]: "plain"} {
+		if got := sm(admin, "GetSecretValue", m{"SecretId": id}).OK()["SecretString"]; got != want {
+			t.Errorf("%s reads %v, want %s", id, got, want)
+		}
+	}
+}
+
+// What is not there yet says so, and does nothing by halves.
+func TestRotationAndReplicationAreUnknown(t *testing.T) {
+	_, admin := vaultWithAdmin(t)
+	newSecret(admin, "s", "x", "")
+	for _, operation := range []string{"RotateSecret", "CancelRotateSecret", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"} {
+		sm(admin, operation, m{"SecretId": "s"}).Fails(fault.UnknownOperationException, operation)
+	}
+}
