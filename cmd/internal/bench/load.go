@@ -76,6 +76,7 @@ func (l *load) run(ctx context.Context, length time.Duration) error {
 					failed <- err
 					return
 				}
+				l.made.Add(1)
 				if phase.Load() == counting {
 					took[i] = append(took[i], time.Since(began))
 				}
@@ -98,7 +99,6 @@ func (l *load) run(ctx context.Context, length time.Duration) error {
 	if len(all) == 0 {
 		return errors.New("not one reply within a slice")
 	}
-	l.made.Add(int64(len(all)))
 	slices.Sort(all)
 	slice.figures.P50, slice.figures.P99 = milliseconds(percentile(all, 50)), milliseconds(percentile(all, 99))
 	slice.figures.Rate = float64(len(all)) / slice.length.Seconds()
