@@ -46,7 +46,7 @@ type call struct {
 // whatever is wrong with the request is a reply and a record.
 func Handle(st *State, req *Request, env *Env) *Decision {
 	now := env.Now.UTC().Truncate(time.Microsecond)
-	d := &Decision{Revision: st.Revision}
+	d := &Decision{Revision: st.Revision, Records: make([]event.Record, 0, 2)}
 	c := &call{st: st, req: req, env: env, dec: d, service: req.Service}
 	c.rec = event.Record{
 		At: now, Request: req.ID, Source: req.Source, Agent: truncate(req.Agent, maxAgent),
@@ -157,7 +157,7 @@ func forward[In, Out any](c *call, service, name string, in *In, handle func(*ca
 		actor: c.actor, account: c.account, via: c.service,
 		rec: event.Record{
 			At: c.rec.At, Request: c.rec.Request, Op: op.recorded, Who: c.rec.Who,
-			Via: c.service, Source: principal, Agent: principal, Params: op.shape.AppendAudit(nil, in),
+			Via: c.service, Source: principal, Agent: principal, Params: op.shape.AppendAudit(make([]byte, 0, 256), in),
 		},
 	}
 	out, err := handle(f, in)
