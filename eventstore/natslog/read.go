@@ -196,12 +196,12 @@ func (r *reader) start(ctx context.Context, counted int64) error {
 }
 
 func (r *reader) lost() error {
-	what := "a message"
+	what := "a message that the server counts is"
 	if r.left > 0 {
-		what = fmt.Sprintf("%d messages", r.left)
+		what = fmt.Sprintf("%d messages that the server counts are", r.left)
 	}
 	return fmt.Errorf("natslog: read: %w", &eventstore.UnreadableError{Seq: r.next,
-		Err: fmt.Errorf("%s from here on are not to be had from the server; keytrail verify finds the first", what)})
+		Err: fmt.Errorf("%s not to be had from it", what)})
 }
 
 // lastOn is the sequence of the last message on a subject, as the leader has it.
