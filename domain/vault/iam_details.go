@@ -2,7 +2,6 @@ package vault
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/keytrail/keytrail/domain/identity"
 	"github.com/keytrail/keytrail/domain/vault/shape"
@@ -191,6 +190,3 @@ func iamGetAccountSummary(c *call, _ *struct{}) (*summaryOutput, error) {
 		"AssumeRolePolicySizeQuota": identity.MaxTrustDocument,
 	}}, nil
 }
-
-// lastPart is the name at the end of a path.
-func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

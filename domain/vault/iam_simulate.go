@@ -140,6 +140,9 @@ type simulation struct {
 	custom   bool        // the state has no say
 }
 
+// lastPart is the name at the end of a path.
+func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
 func (c *call) simulate(actor *identity.Actor, in *simulateCustomInput, custom bool) (*simulateOutput, error) {
 	s, err := c.newSimulation(actor, in, custom)
 	if err != nil {
