@@ -31,6 +31,12 @@ func TestLive(t *testing.T) {
 	check(t, err)
 	defer stop()
 
+	for _, subject := range []string{"keytrail.live.444455556666.>", "keytrail.live.*.kms.>", "keytrail.live.>"} {
+		_, err := watcher.SubscribeSync(subject)
+		check(t, err)
+		watcher.violates("subscribe " + subject)
+	}
+
 	user := w.user("user")
 	_, err = w.as(user).Call(t.Context(), "kms", "ListKeys", nil)
 	code(t, err)

@@ -65,6 +65,7 @@ type setting struct {
 	server func(*natslogOptions)
 	api    func(*natsapi.Options)
 	auth   *natsapi.Authenticator // nil = one of its own
+	forget bool                   // keep no records
 }
 
 func newWorld(t testing.TB, with setting) *world {
@@ -95,6 +96,9 @@ func newWorld(t testing.TB, with setting) *world {
 		Log: log, OpenRing: openRing, Root: root, Now: w.now, Entropy: rand.Reader, Tick: -1, Changed: w.api.Changed,
 		Stored: func(p engine.Published) {
 			w.api.Stored(p)
+			if with.forget {
+				return
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, r := range p.Records {

@@ -3,8 +3,8 @@
 // reason in an interval, however many refusals there were. It bounds what an
 // attacker without credentials can make the vault store.
 //
-// No refusal of a known caller enters here: those are records of their own,
-// made by the domain.
+// No call enters here: a call that is refused is a record of its own, made by the
+// domain.
 package refusals
 
 import (
