@@ -41,7 +41,7 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 		return nil, 0, err
 	}
 	if st.Initialized() && st.RootKey != e.cfg.Root.ID() {
-		return nil, 0, fmt.Errorf("wrong root key: the log was written under root key %s, the one given is %s", st.RootKey, e.cfg.Root.ID())
+		return nil, 0, fmt.Errorf("%w: the log was written under root key %s, the one given is %s", ErrWrongRootKey, st.RootKey, e.cfg.Root.ID())
 	}
 	ring, err := e.cfg.OpenRing(ctx)
 	if err != nil {
@@ -118,7 +118,7 @@ func reconcile(ctx context.Context, ring keyring.Ring, st *vault.State) error {
 	}
 	for id, there := range wanted {
 		if !there {
-			return fmt.Errorf("the keyring has no entry %s that the log refers to: the keyring is not the one of this log, or has lost data", id)
+			return fmt.Errorf("%w: it has no entry %s that the log refers to", ErrKeyringIncomplete, id)
 		}
 	}
 	if err := ring.Erase(ctx, orphans...); err != nil {

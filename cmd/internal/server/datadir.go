@@ -58,8 +58,10 @@ func (d *dataDir) rootKey() (*envelope.RootKey, error) {
 	raw, err := os.ReadFile(path)
 	defer func() { clear(raw) }()
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(d.file(headFile)); err == nil {
-			return nil, fmt.Errorf("the root key %s is missing, but there is a log that needs it: put it back from where you keep it", path)
+		for _, of := range []string{headFile, natsDir} {
+			if _, err := os.Stat(d.file(of)); !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("the root key %s is missing, but there is a log that needs it: put it back from where you keep it", path)
+			}
 		}
 		raw = make([]byte, 32)
 		if _, err := rand.Read(raw); err != nil {

@@ -86,7 +86,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	if s.head, err = eventstore.OpenHead(s.dir.file(headFile)); err != nil {
-		return err
+		return s.dir.advise(err)
 	}
 	auth := natsapi.NewAuthenticator()
 	writer, responder, err := s.startNATS(auth)
@@ -113,7 +113,7 @@ func (s *Server) start(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return err
+		return s.dir.advise(err)
 	}
 	if err := s.initialize(ctx); err != nil {
 		return err

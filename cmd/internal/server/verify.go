@@ -26,7 +26,7 @@ func Verify(ctx context.Context, dataDir string, writeHead bool) (eventstore.Rep
 	var head *eventstore.Head
 	switch {
 	case err != nil && !writeHead:
-		return none, err
+		return none, dir.advise(err)
 	case err == nil && ok:
 		head = &h
 	case !writeHead:
