@@ -109,8 +109,10 @@ func (c *call) denied(action, arn string, d *iam.Decision) error {
 	b.WriteString(action)
 	b.WriteString(" on resource: ")
 	b.WriteString(arn)
-	b.WriteByte(' ')
-	b.WriteString(d.Reason(action))
+	if c.service != "sts" || d.Road == iam.DeniedExplicit { // STS names no other reason
+		b.WriteByte(' ')
+		b.WriteString(d.Reason(action))
+	}
 	return fault.New(code, "%s", b.String())
 }
 

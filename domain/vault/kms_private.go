@@ -26,10 +26,10 @@ var curves = map[string]elliptic.Curve{key.P256: elliptic.P256(), key.P384: elli
 var macBytes = map[string]int{key.HMAC224: 28, key.HMAC256: 32, key.HMAC384: 48, key.HMAC512: 64}
 
 // newPrivateKey makes the key of an asymmetric or HMAC spec, seals it under the
-// root key and completes the event. RSA keys take their time: some tenths of a
-// second for RSA_4096, in which no other change is decided.
+// root key and completes the event. RSA keys take their time, some tenths of a
+// second for RSA_4096: the engine has them made beforehand, see Prepared.
 func (c *call) newPrivateKey(e *event.KeyCreated, raw [16]byte) error {
-	secret, public, err := generateKey(c.env.Entropy, e.Spec)
+	secret, public, err := c.req.Prepared.take(c.env.Entropy, e.Spec)
 	if err != nil {
 		return fmt.Errorf("make a key of spec %s: %w", e.Spec, err)
 	}

@@ -348,10 +348,10 @@ func TestNamesThatLookLikeARNs(t *testing.T) {
 }
 
 // What is not there yet says so, and does nothing by halves.
-func TestRotationAndReplicationAreUnknown(t *testing.T) {
+func TestRotationAndReplicationAreUnsupported(t *testing.T) {
 	_, admin := vaultWithAdmin(t)
 	newSecret(admin, "s", "x", "")
 	for _, operation := range []string{"RotateSecret", "CancelRotateSecret", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"} {
-		sm(admin, operation, m{"SecretId": "s"}).Fails(fault.UnknownOperationException, operation)
+		sm(admin, operation, m{"SecretId": "s"}).Fails(fault.UnsupportedOperationException, operation)
 	}
 }

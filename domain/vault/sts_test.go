@@ -111,7 +111,7 @@ func TestAssumeRoleFaults(t *testing.T) {
 			"User: arn:aws:iam::111122223333:user/nobody is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/open"},
 		{"unknown role", nobody, "none", nil, fault.AccessDenied, "sts:AssumeRole on resource: arn:aws:iam::111122223333:role/none"},
 		{"unknown role, administrator", admin, "none", nil, fault.AccessDenied, "sts:AssumeRole on resource: arn:aws:iam::111122223333:role/none"},
-		{"not trusted", admin, "other", nil, fault.AccessDenied, "because no resource-based policy allows"},
+		{"not trusted", admin, "other", nil, fault.AccessDenied, "is not authorized to perform: sts:AssumeRole on resource: "},
 		{"from the other account", stranger, "other", nil, "", ""},
 		{"from an account that is not trusted", stranger, "open", nil, fault.AccessDenied, "sts:AssumeRole"},
 		{"the root", v.Root(vaulttest.Account), "open", nil, fault.AccessDenied, "Roles may not be assumed by root accounts."},

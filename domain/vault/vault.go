@@ -36,6 +36,8 @@ type Request struct {
 	// Evidence is the record lines that NeedsEvidence asked for, read from the log
 	// by the engine.
 	Evidence [][]byte
+	// Prepared is the private key that NeedsKey asked for, made by the engine.
+	Prepared *Prepared
 }
 
 // RekeyMode says what UpdateSecret with another key does to the old wrapping.

@@ -136,6 +136,14 @@ func (e *Engine) Authenticate(accessKey, secret, token string) (identity.Credent
 	return vault.Authenticate(e.state, e.env(), accessKey, secret, token)
 }
 
+// SecretKey gives the secret that requests of an access key are signed with: see
+// vault.SecretKey.
+func (e *Engine) SecretKey(accessKey, token string) (identity.Credential, identity.SecretKey, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return vault.SecretKey(e.state, e.env(), accessKey, token)
+}
+
 // Resolve tells whether a credential that was verified before still stands.
 func (e *Engine) Resolve(c identity.Credential) (*identity.Actor, error) {
 	e.mu.RLock()
@@ -154,6 +162,10 @@ func (e *Engine) env() *vault.Env {
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
 		e.withEvidence(want, req, done)
+		return
+	}
+	if spec, ok := vault.NeedsKey(req); ok && req.Prepared == nil {
+		e.withKey(spec, req, done)
 		return
 	}
 	t := &ticket{req: req, done: done}

@@ -19,27 +19,44 @@ const (
 	searchLatest = 8   // chunks searched backwards grow by this factor
 )
 
-// withEvidence reads what the call wants to see of the log, in a goroutine of its
-// own and outside of every lock, and then carries the call out like any other.
-// Past the bound of readers the caller is throttled.
+// withEvidence reads what the call wants to see of the log, and then carries the
+// call out like any other.
 func (e *Engine) withEvidence(want vault.Evidence, req *vault.Request, done func(vault.Reply)) {
+	e.aside(req, done, func(ctx context.Context, with *vault.Request) error {
+		lines, err := e.evidence(ctx, want)
+		with.Evidence = append([][]byte{}, lines...)
+		return err
+	})
+}
+
+// withKey makes the private key that the call wants, and then carries the call
+// out like any other.
+func (e *Engine) withKey(spec string, req *vault.Request, done func(vault.Reply)) {
+	e.aside(req, done, func(_ context.Context, with *vault.Request) (err error) {
+		with.Prepared, err = vault.PrepareKey(e.cfg.Entropy, spec)
+		return err
+	})
+}
+
+// aside does what a call needs before it can be decided and what would hold up
+// all others, in a goroutine of its own and outside of every lock. Past the bound
+// of such goroutines the caller is throttled.
+func (e *Engine) aside(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) error) {
 	select {
 	case e.readers <- struct{}{}:
 	default:
 		done(vault.Reply{RequestID: req.ID, Fault: refusal(eventstore.ErrQueueFull)})
 		return
 	}
+	with := *req
 	go func() {
 		defer func() { <-e.readers }()
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()
-		lines, err := e.evidence(ctx, want)
-		if err != nil {
+		if err := work(ctx, &with); err != nil {
 			done(vault.Reply{RequestID: req.ID, Fault: refusal(err)})
 			return
 		}
-		with := *req
-		with.Evidence = append([][]byte{}, lines...)
 		e.Do(&with, done)
 	}()
 }

@@ -89,6 +89,7 @@ func (t *ticket) decide(e *Engine) error {
 		}
 	} else {
 		t.decision = vault.Handle(e.state, t.req, e.env())
+		t.req.Prepared.Wipe()
 	}
 	t.epoch = e.epoch
 	if t.decision.Broken != nil {
@@ -110,6 +111,7 @@ func (t *ticket) stale(e *Engine) bool {
 func (t *ticket) size() int { return len(t.lines.bodies) + 32*len(t.lines.ends) }
 
 func (t *ticket) fail(err error) {
+	t.req.Prepared.Wipe()
 	t.done(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})
 	if t.decision != nil {
 		t.decision.Forget()
