@@ -18,7 +18,7 @@ func serverCommand() *cobra.Command {
 		Use:   "server --data-dir DIR",
 		Short: "Run a server with everything embedded",
 		Long: `Run a server with everything embedded: NATS with JetStream that syncs every write, the
-vault, health and metrics.
+vault on NATS and on HTTP in the protocols of AWS, health and metrics.
 
 The first start makes the root key (DIR/root.key, which you keep a copy of elsewhere: without
 it nothing in DIR can be opened), the account, and an administrator whose credentials are in
@@ -46,13 +46,16 @@ DIR/admin.env, ready to be sourced.`,
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", "", "directory of the log, the keyring and the root key (required)")
 	f.StringVar(&o.NATSListen, "nats-listen", server.DefaultNATSListen, "address for NATS clients; port 0 = any free one; off loopback it needs TLS")
+	f.StringVar(&o.HTTPListen, "http-listen", server.DefaultHTTPListen, "address for the AWS protocols; port 0 = any free one, empty = none; off loopback it needs TLS")
 	f.StringVar(&o.OpsListen, "ops-listen", server.DefaultOpsListen, "address for /healthz, /readyz and /metrics; empty = none")
 	f.StringVar(&o.Account, "account", server.DefaultAccount, "account id of the first start, 12 digits")
 	f.StringVar(&o.Region, "region", server.DefaultRegion, "Region of the first start")
 	f.StringVar(&o.NATSURL, "nats-url", "", "external NATS servers instead of the embedded one; refused unless they sync always")
 	f.StringVar(&o.NATSSystem, "nats-system-url", "", "URL with system account credentials, to ask external servers whether they sync always")
-	f.StringVar(&o.TLSCert, "nats-tls-cert", "", "certificate file (PEM) for --nats-listen")
-	f.StringVar(&o.TLSKey, "nats-tls-key", "", "key file (PEM) for --nats-listen")
+	f.StringVar(&o.NATSTLS.Cert, "nats-tls-cert", "", "certificate file (PEM) for --nats-listen")
+	f.StringVar(&o.NATSTLS.Key, "nats-tls-key", "", "key file (PEM) for --nats-listen")
+	f.StringVar(&o.HTTPTLS.Cert, "http-tls-cert", "", "certificate file (PEM) for --http-listen")
+	f.StringVar(&o.HTTPTLS.Key, "http-tls-key", "", "key file (PEM) for --http-listen")
 	f.StringVar(&rekey, "rekey-mode", "strict", "what UpdateSecret with another key does to the old wrapping: strict drops it, aws keeps it until the next version")
 	f.BoolVar(&o.UnsafeNoSync, "unsafe-no-sync", false, "do not wait for the disk: answers may be lost with the power; for benchmarks only")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -88,7 +91,7 @@ func serve(cmd *cobra.Command, o server.Options) error {
 	if o.UnsafeNoSync {
 		o.Log.Warn().Msg("--unsafe-no-sync: records are NOT on disk when callers are answered")
 	}
-	o.Log.Info().Str("nats", s.URL()).Str("ops", s.OpsURL()).Str("data", o.DataDir).
+	o.Log.Info().Str("nats", s.URL()).Str("aws", s.HTTPURL()).Str("ops", s.OpsURL()).Str("data", o.DataDir).
 		Dur("took", time.Since(began)).Msg("keytrail serves")
 	if terminal(cmd.OutOrStdout()) {
 		fmt.Fprintf(cmd.OutOrStdout(), "\nIn another terminal:\n  . %s/admin.env && keytrail call sts GetCallerIdentity\n\n", o.DataDir)

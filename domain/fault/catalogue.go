@@ -22,11 +22,15 @@ const (
 	ValidationError                  Code = "ValidationError" // IAM and STS
 	SerializationException           Code = "SerializationException"
 	UnknownOperationException        Code = "UnknownOperationException"
-	InvalidAction                    Code = "InvalidAction" // IAM and STS
+	InvalidAction                    Code = "InvalidAction"        // IAM and STS
+	MissingAction                    Code = "MissingAction"        // IAM and STS
+	MalformedInput                   Code = "MalformedInput"       // IAM and STS
+	MalformedQueryString             Code = "MalformedQueryString" // IAM and STS
 	UnsupportedOperationException    Code = "UnsupportedOperationException"
 	InternalFailure                  Code = "InternalFailure"
 	ServiceUnavailable               Code = "ServiceUnavailable" // the log cannot take the record
 	RequestEntityTooLarge            Code = "RequestEntityTooLargeException"
+	RequestTimeout                   Code = "RequestTimeoutException"
 	LimitExceededException           Code = "LimitExceededException"
 	MalformedPolicyDocumentException Code = "MalformedPolicyDocumentException"
 )
@@ -106,11 +110,14 @@ var catalogue = map[Code]entry{
 	InvalidClientTokenID:        {status: 403},
 	ExpiredToken:                {status: 403},
 	SignatureDoesNotMatch:       {status: 403},
+	MissingAuthenticationToken:  {status: 403},
+	MalformedQueryString:        {status: 404},
 	ThrottlingException:         {status: 400, retryable: true},
 	Throttling:                  {status: 400, retryable: true},
 	InternalFailure:             {status: 500, retryable: true},
 	ServiceUnavailable:          {status: 503, retryable: true},
 	RequestEntityTooLarge:       {status: 413},
+	RequestTimeout:              {status: 408, retryable: true},
 	DependencyTimeoutException:  {status: 500, retryable: true},
 	KeyUnavailableException:     {status: 500, retryable: true},
 	KMSInternalException:        {status: 500, retryable: true},

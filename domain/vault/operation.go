@@ -51,7 +51,7 @@ func define[In, Out any](service, name string, k kind, handle func(*call, *In) (
 			if err := op.shape.Decode(body, in); err != nil {
 				return nil, invalidInput(c.service, err)
 			}
-			c.rec.Params = op.shape.AppendAudit(nil, in)
+			c.rec.Params = op.shape.AppendAudit(make([]byte, 0, 256), in)
 			out, err := handle(c, in)
 			if err != nil || out == nil {
 				return nil, err
@@ -110,16 +110,36 @@ func invalidInput(service string, err error) error {
 	}
 	var syntax *shape.SerializationError
 	if errors.As(err, &syntax) {
+		if queryService(service) {
+			return fault.New(fault.MalformedInput, "%s", syntax.Message)
+		}
 		return fault.New(fault.SerializationException, "%s", syntax.Error())
 	}
 	return fmt.Errorf("decode request: %w", err)
 }
 
 func unknownOperation(service, name string) error {
+	if awsHas(service, name) {
+		return fault.New(fault.UnsupportedOperationException, "Keytrail does not have the operation %s of %s.", name, service)
+	}
 	if queryService(service) {
+		if name == "" {
+			return fault.New(fault.MissingAction, "The request must contain the parameter Action.")
+		}
 		return fault.New(fault.InvalidAction, "Could not find operation %s.", name)
 	}
 	return fault.New(fault.UnknownOperationException, "The operation %s is not known to the service %s.", name, service)
+}
+
+// FormBody gives the AWS JSON body of a call that came as an AWS Query form: its
+// parameters, decoded, each once. An operation that is not known has an empty
+// one.
+func FormBody(service, name string, form map[string]string) []byte {
+	op := table[operationName{service, name}]
+	if op == nil {
+		return []byte("{}")
+	}
+	return op.shape.AppendForm(make([]byte, 0, 512), form)
 }
 
 // appendsJSON is an output that writes itself: those of the operations that are
@@ -138,7 +158,7 @@ func marshalReply(out any) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	if a, ok := out.(appendsJSON); ok {
-		return a.AppendJSON(make([]byte, 0, 512)), nil
+		return a.AppendJSON(make([]byte, 0, 768)), nil
 	}
 	return json.Marshal(out)
 }

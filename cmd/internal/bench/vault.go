@@ -13,7 +13,7 @@ import (
 )
 
 func startServer(ctx context.Context, o *Options, dir string) (*child, error) {
-	args := []string{"server", "--data-dir", dir, "--nats-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
+	args := []string{"server", "--data-dir", dir, "--nats-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
 	return startChild(ctx, o.Executable, dir, profiled(o.CPUProfile, args)...)
 }
 

@@ -21,6 +21,8 @@ const (
 	envAccessKey = "AWS_ACCESS_KEY_ID"
 	envSecret    = "AWS_SECRET_ACCESS_KEY"
 	envRegion    = "AWS_REGION"
+	envDefault   = "AWS_DEFAULT_REGION" // what the command line reads
+	envEndpoint  = "AWS_ENDPOINT_URL"
 	envNATS      = "KEYTRAIL_NATS_URL"
 	envOps       = "KEYTRAIL_OPS_URL"
 )
@@ -35,7 +37,7 @@ func (s *Server) initialize(ctx context.Context) error {
 	if !founded {
 		err := s.engine.Found(ctx, vault.Founding{Region: s.opts.Region, Account: s.opts.Account}, func(a vault.Administrator) error {
 			content := adminEnv(map[string]string{
-				envAccessKey: a.AccessKey, envSecret: string(a.Secret.Expose()), envRegion: s.opts.Region,
+				envAccessKey: a.AccessKey, envSecret: string(a.Secret.Expose()), envRegion: s.opts.Region, envDefault: s.opts.Region,
 			})
 			defer clear(content)
 			return writeSynced(aside, content)
@@ -68,10 +70,10 @@ func (s *Server) pointAdminFile() error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	if values[envNATS] == s.url && values[envOps] == s.opsURL {
+	if values[envNATS] == s.url && values[envOps] == s.opsURL && values[envEndpoint] == s.awsURL {
 		return nil
 	}
-	values[envNATS], values[envOps] = s.url, s.opsURL
+	values[envNATS], values[envOps], values[envEndpoint] = s.url, s.opsURL, s.awsURL
 	if err := writeDurably(path, adminEnv(values)); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -90,7 +92,7 @@ func (s *Server) AdminCredentials() (Credentials, error) {
 func adminEnv(values map[string]string) []byte {
 	var b bytes.Buffer
 	b.WriteString("# The administrator of this vault. Source it: . admin.env\n")
-	for _, name := range []string{envAccessKey, envSecret, envRegion, envNATS, envOps} {
+	for _, name := range []string{envAccessKey, envSecret, envRegion, envDefault, envEndpoint, envNATS, envOps} {
 		if v := values[name]; v != "" {
 			fmt.Fprintf(&b, "export %s='%s'\n", name, v)
 		}

@@ -7,17 +7,18 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/keytrail/keytrail/cmd/internal/awsapi"
 	"github.com/keytrail/keytrail/cmd/internal/engine"
 	"github.com/keytrail/keytrail/cmd/internal/natsapi"
 	"github.com/keytrail/keytrail/domain/vault"
@@ -29,6 +30,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultNATSListen = "127.0.0.1:4222"
+	DefaultHTTPListen = "127.0.0.1:4566"
 	DefaultOpsListen  = "127.0.0.1:9464"
 	DefaultAccount    = "000000000000"
 	DefaultRegion     = "us-east-1"
@@ -38,13 +40,14 @@ const (
 type Options struct {
 	DataDir      string
 	NATSListen   string // host:port, port 0 = any free one
+	HTTPListen   string // host:port, port 0 = any free one, "" = none
 	OpsListen    string // host:port, "" = none
 	Account      string // of the first start
 	Region       string // of the first start
 	NATSURL      string // external servers instead of the embedded one
 	NATSSystem   string // URL with system account credentials, to ask external servers whether they sync
-	TLSCert      string
-	TLSKey       string
+	NATSTLS      KeyPair
+	HTTPTLS      KeyPair
 	RekeyMode    vault.RekeyMode
 	UnsafeNoSync bool
 	Log          zerolog.Logger
@@ -61,6 +64,8 @@ type Server struct {
 	head   *eventstore.HeadFile
 	engine *engine.Engine
 	api    *natsapi.Service
+	aws    atomic.Pointer[awsapi.Service]
+	awsURL string
 	ops    *http.Server
 	opsURL string
 	url    string
@@ -104,7 +109,7 @@ func (s *Server) start(ctx context.Context) error {
 	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
-		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.api.Changed,
+		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {
@@ -123,6 +128,9 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	if err := s.api.Serve(s.engine); err != nil {
 		return fmt.Errorf("serve requests: %w", err)
+	}
+	if err := s.serveHTTP(); err != nil {
+		return err
 	}
 	return s.pointAdminFile()
 }
@@ -147,6 +155,9 @@ func (s *Server) Ready() error {
 	return s.engine.Ready()
 }
 
+// HTTPURL is the endpoint of the AWS protocols, "" without.
+func (s *Server) HTTPURL() string { return s.awsURL }
+
 // URL is where NATS clients connect.
 func (s *Server) URL() string { return s.url }
 
@@ -164,7 +175,7 @@ func (s *Server) startNATS(auth *natsapi.Authenticator) (writer, responder *nats
 	if err != nil {
 		return nil, nil, fmt.Errorf("--nats-listen: %w", err)
 	}
-	tlsConfig, err := s.tlsConfig()
+	tlsConfig, err := s.opts.NATSTLS.config("--nats-tls-cert", "--nats-tls-key")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -221,17 +232,6 @@ func (s *Server) keyring(writer *nats.Conn) (func(context.Context) (keyring.Ring
 	return func(ctx context.Context) (keyring.Ring, error) { return keyring.Open(ctx, js, c) }, nil
 }
 
-func (s *Server) tlsConfig() (*tls.Config, error) {
-	if s.opts.TLSCert == "" && s.opts.TLSKey == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(s.opts.TLSCert, s.opts.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("--nats-tls-cert, --nats-tls-key: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
-}
-
 func (s *Server) serveOps(metrics *operational) error {
 	if s.opts.OpsListen == "" {
 		return nil
@@ -251,6 +251,9 @@ func (s *Server) serveOps(metrics *operational) error {
 // the order that makes the next start fast.
 func (s *Server) Stop() error {
 	var errs []error
+	if aws := s.aws.Load(); aws != nil {
+		errs = append(errs, aws.Close())
+	}
 	if s.api != nil {
 		errs = append(errs, s.api.Close())
 	}

@@ -1,0 +1,122 @@
+package awsapi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/vault"
+)
+
+// answer writes what a client gets, in the protocol it asked in.
+type answer struct {
+	route
+	w       http.ResponseWriter
+	id      string
+	receipt vault.Receipt
+}
+
+// headerReceipt is the same as on NATS: "n=<n> seq=<seq>", absent when nothing
+// was recorded.
+const headerReceipt = "Keytrail-Receipt"
+
+// succeed answers with the JSON reply of an operation.
+func (a *answer) succeed(reply []byte) {
+	if !a.query {
+		a.write(http.StatusOK, a.content, reply)
+		return
+	}
+	x, err := appendResult(make([]byte, 0, 1024+2*len(reply)), a.service, a.operation, a.id, reply)
+	defer func() { clear(x[:cap(x)]) }()
+	if err != nil {
+		a.refuse(fault.Of(err))
+		return
+	}
+	a.write(http.StatusOK, "text/xml", x)
+}
+
+// refuse answers with a fault.
+func (a *answer) refuse(f *fault.Fault) {
+	if a.query {
+		f = inQuery(f)
+		a.write(f.Status(), "text/xml", a.errorXML(f))
+		return
+	}
+	a.w.Header()["X-Amzn-Errortype"] = []string{string(f.Code)}
+	content := a.content
+	if content == "" {
+		content = jsonContent
+	}
+	a.write(f.Status(), content, errorJSON(a.service, f))
+}
+
+func (a *answer) write(status int, content string, body []byte) {
+	h := a.w.Header()
+	h["Content-Type"] = []string{content}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["X-Amzn-Requestid"] = []string{a.id}
+	h["Cache-Control"] = []string{"no-cache, no-store, must-revalidate, private"}
+	if a.receipt.Seq > 0 {
+		b := append(make([]byte, 0, 32), "n="...)
+		b = strconv.AppendUint(b, a.receipt.N, 10)
+		b = append(b, " seq="...)
+		h[headerReceipt] = []string{string(strconv.AppendUint(b, a.receipt.Seq, 10))}
+	}
+	a.w.WriteHeader(status)
+	_, _ = a.w.Write(body) // whoever has gone hears nothing
+}
+
+// errorJSON is a refusal in AWS JSON. The models of Secrets Manager and
+// CloudTrail spell the message's member with a capital letter.
+func errorJSON(service string, f *fault.Fault) []byte {
+	b := append(make([]byte, 0, len(f.Code)+len(f.Message)+40), `{"__type":"`...)
+	b = append(append(b, f.Code...), '"')
+	if f.Message != "" {
+		if service == "kms" || service == "" {
+			b = append(b, `,"message":`...)
+		} else {
+			b = append(b, `,"Message":`...)
+		}
+		b = event.AppendString(b, f.Message)
+	}
+	return append(b, '}')
+}
+
+func (a *answer) errorXML(f *fault.Fault) []byte {
+	b := append(make([]byte, 0, len(f.Message)+320), "<ErrorResponse"...)
+	if v := versions[a.service]; v != "" {
+		b = append(b, ` xmlns="https://`+a.service+`.amazonaws.com/doc/`+v+`/"`...)
+	}
+	side := "Sender"
+	if f.Status() >= http.StatusInternalServerError {
+		side = "Receiver"
+	}
+	b = append(b, "><Error><Type>"+side+"</Type><Code>"...)
+	b = append(append(b, f.Code...), "</Code><Message>"...)
+	b = appendText(b, []byte(f.Message))
+	return append(b, "</Message></Error><RequestId>"+a.id+"</RequestId></ErrorResponse>"...)
+}
+
+// queryCodes are the codes that the Query services have another word for.
+var queryCodes = map[fault.Code]fault.Code{
+	fault.UnrecognizedClientException: fault.InvalidClientTokenID,
+	fault.ExpiredTokenException:       fault.ExpiredToken,
+	fault.InvalidSignatureException:   fault.SignatureDoesNotMatch,
+	fault.ThrottlingException:         fault.Throttling,
+	fault.AccessDeniedException:       fault.AccessDenied,
+	fault.ValidationException:         fault.ValidationError,
+	fault.UnknownOperationException:   fault.InvalidAction,
+}
+
+// inQuery is a fault in the words of the Query services.
+func inQuery(f *fault.Fault) *fault.Fault {
+	message := f.Message
+	if f.Code == fault.MissingAuthenticationToken {
+		message = "Request is missing Authentication Token"
+	}
+	if code := queryCodes[f.Code]; code != "" {
+		return fault.New(code, "%s", message)
+	}
+	return fault.New(f.Code, "%s", message)
+}
