@@ -66,6 +66,7 @@ type CommitterOptions struct {
 	Queue   int           // tickets that may wait; 0 = 8,192
 	Timeout time.Duration // of one append; 0 = 10 s
 	Backoff time.Duration // first pause between two failed loads; 0 = 50 ms, doubled up to 2 s
+	Standby time.Duration // pause before taking the log back from another writer; 0 = 3 s
 	Observe func(Commitment)
 }
 
@@ -109,6 +110,9 @@ func NewCommitter[T any](log Log, head *HeadFile, bridge Bridge[T], opts Committ
 	}
 	if opts.Backoff == 0 {
 		opts.Backoff = 50 * time.Millisecond
+	}
+	if opts.Standby == 0 {
+		opts.Standby = 3 * time.Second
 	}
 	return &Committer[T]{log: log, head: head, bridge: bridge, opts: opts,
 		wake: make(chan struct{}, 1), cause: errors.New("the log is being loaded")}
@@ -294,10 +298,19 @@ func (c *Committer[T]) append(ctx context.Context, subject Subject, batch *Batch
 }
 
 // reload ends the epoch, fails what waits on it, and loads the log until that
-// succeeds. It returns false when ctx ends first.
+// succeeds. It returns false when ctx ends first. A writer that another one has
+// fenced off stands by for a while before it takes the log back, so that two do
+// not spend their time fencing each other.
 func (c *Committer[T]) reload(ctx context.Context, cause error) bool {
 	c.observe(Commitment{Err: cause})
 	c.fail(cause)
+	if errors.Is(cause, ErrFenced) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(c.opts.Standby):
+		}
+	}
 	for pause := c.opts.Backoff; ; pause = min(2*pause, 2*time.Second) {
 		tree, last, err := c.bridge.Load(ctx)
 		if err == nil {

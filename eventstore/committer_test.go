@@ -333,6 +333,12 @@ func TestAnotherWriterFences(t *testing.T) {
 		if err := h.failed["u1"]; !errors.Is(err, eventstore.ErrEpochEnded) || !errors.Is(err, eventstore.ErrFenced) {
 			t.Errorf("u1: %v", err)
 		}
+		if err := h.Submit(eventstore.Use, item{"standing by", 1}); !errors.Is(err, eventstore.ErrFenced) {
+			t.Errorf("a displaced writer takes calls: %v", err)
+		}
+		for range 5 {
+			sleep()
+		}
 		h.submit(t, eventstore.Use, "u2")
 		h.waitFor(t, "u2")
 		if h.stored["u2"] != 3 {
