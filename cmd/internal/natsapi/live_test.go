@@ -91,18 +91,3 @@ func TestTailNeedsPermission(t *testing.T) {
 		t.Error("a user without keytrail:TailRecords watches")
 	}
 }
-
-// Who watches and takes nothing does not hold up the replies.
-func TestLiveNeverBlocks(t *testing.T) {
-	w := newWorld(t, setting{})
-	watcher := w.raw(w.admin)
-	release := make(chan struct{})
-	_, err := watcher.Subscribe("keytrail.live."+account+".>", func(*nats.Msg) { <-release })
-	check(t, err)
-	check(t, watcher.Flush())
-	defer close(release)
-	c := w.as(w.admin)
-	for range 200 {
-		w.call(c, "kms", "ListKeys", nil)
-	}
-}

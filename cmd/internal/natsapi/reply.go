@@ -92,7 +92,7 @@ func errorBody(service string, f *fault.Fault) []byte {
 func headerText(s string) string {
 	const longest = 1024
 	if len(s) > longest {
-		s = s[:longest]
+		s = strings.ToValidUTF8(s[:longest], "")
 	}
 	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' }) < 0 {
 		return s

@@ -18,8 +18,10 @@ func TestFlush(t *testing.T) {
 	var stored []vault.Refusals
 	broken := errors.New("the log is away")
 	down := true
-	r := New("nats", time.Hour, func() time.Time { return now }, func(_ context.Context, req *vault.Request) error {
+	var r *Recorder
+	r = New("nats", time.Hour, func() time.Time { return now }, func(_ context.Context, req *vault.Request) error {
 		if down {
+			r.Note(BadCredentials, "10.0.1.1", "hunter2hunter2hunter2") // while it is being written
 			return broken
 		}
 		var s vault.Refusals
@@ -47,11 +49,11 @@ func TestFlush(t *testing.T) {
 		t.Fatalf("%d summaries, want one", len(stored))
 	}
 	s := stored[0]
-	if s.Edge != "nats" || s.Reason != string(BadCredentials) || s.Count != 101 || !s.More ||
+	if s.Edge != "nats" || s.Reason != string(BadCredentials) || s.Count != 102 || !s.More ||
 		len(s.Sources) != maxNames || len(s.AccessKeys) != maxNames || s.Last.Sub(s.First.Time) != 100*time.Second {
 		t.Errorf("%+v", s)
 	}
-	if n := r.Totals()[BadCredentials]; n != 101 {
+	if n := r.Totals()[BadCredentials]; n != 102 {
 		t.Errorf("total %d", n)
 	}
 }
