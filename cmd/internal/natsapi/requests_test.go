@@ -236,7 +236,13 @@ func TestClose(t *testing.T) {
 	}
 	check(t, c.Conn().Flush()) // they are at the server
 	check(t, w.api.Close())
-	done.Wait()
+	answered := make(chan struct{})
+	go func() { done.Wait(); close(answered) }()
+	select {
+	case <-answered:
+	case <-time.After(5 * time.Second):
+		t.Fatal("calls that had arrived were not answered")
+	}
 	if len(failed) > 0 {
 		t.Errorf("unanswered: %v", failed)
 	}

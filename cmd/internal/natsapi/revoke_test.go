@@ -1,10 +1,15 @@
 package natsapi_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/keytrail/keytrail/cmd/internal/natsapi"
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/identity"
 )
 
@@ -97,11 +102,34 @@ func TestForgotten(t *testing.T) {
 // brief makes a session of a new role that ends sooner than AssumeRole allows.
 func (w *world) brief(role string, lasts time.Duration) credentials {
 	w.t.Helper()
-	long := w.session(role, 900)
-	s, err := identity.OpenSession(w.root, long.token)
+	return w.reseal(w.session(role, 900), func(s *identity.Session) { s.Expires = time.Now().Add(lasts) })
+}
+
+// reseal makes credentials of a changed session, as STS could have.
+func (w *world) reseal(c credentials, change func(*identity.Session)) credentials {
+	w.t.Helper()
+	s, err := identity.OpenSession(w.root, c.token)
 	check(w.t, err)
-	s.Expires = time.Now().Add(lasts)
-	token, err := identity.SealSession(w.root, entropy, s)
+	change(s)
+	c.token, err = identity.SealSession(w.root, entropy, s)
 	check(w.t, err)
-	return credentials{id: long.id, secret: long.secret, token: token}
+	return c
+}
+
+// The longest session token that STS gives fits into the line of a CONNECT.
+func TestLongestToken(t *testing.T) {
+	w := newWorld(t, setting{})
+	longest := w.reseal(w.session("role", 900), func(s *identity.Session) {
+		s.Name = strings.Repeat("n", 64)
+		s.SourceIdentity = strings.Repeat("s", 64)
+		for i := 0; identity.MaxPacked-s.Packed() >= 4+3+256; i++ {
+			s.Tags = append(s.Tags, event.Tag{Key: fmt.Sprintf("t%02d", i), Value: strings.Repeat("v", 256)})
+		}
+		s.Tags = append(s.Tags, event.Tag{Key: "zz", Value: strings.Repeat("v", identity.MaxPacked-s.Packed()-6)})
+		if s.Packed() != identity.MaxPacked {
+			t.Fatalf("%d bytes", s.Packed())
+		}
+	})
+	w.call(w.as(longest), "sts", "GetCallerIdentity", nil)
+	w.raw(longest, nats.Name(strings.Repeat("a", 100)))
 }
