@@ -78,7 +78,7 @@ func (t *transcript) String() string {
 func spawn(t testing.TB, dir string, wrap []string, flags ...string) *process {
 	t.Helper()
 	args := append(append([]string{}, wrap...), program, "server", "--data-dir", dir,
-		"--nats-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+		"--nats-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
 	args = append(args, flags...)
 	p := &process{cmd: exec.Command(args[0], args[1:]...), dir: dir, stdout: &transcript{}, stderr: &transcript{}, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
