@@ -3,6 +3,7 @@ package natsapi
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/keytrail/keytrail/domain/identity"
 )
@@ -14,11 +15,19 @@ type origin struct {
 	secure bool   // TLS, or it never left the machine
 }
 
+// connectionID is a connection's number at its server; server is "" for the
+// embedded one.
+type connectionID struct {
+	server string
+	number uint64
+}
+
 // connection is one that was let in.
 type connection struct {
-	id     uint64
+	id     connectionID
 	caller *caller
 	origin origin
+	since  time.Time
 	tails  bool // may subscribe to the account's live records
 }
 
@@ -27,7 +36,7 @@ type connection struct {
 type caller struct {
 	credential  identity.Credential
 	account     string
-	connections map[uint64]*connection
+	connections map[connectionID]*connection
 	shared      origin // what is true of all connections
 }
 
@@ -37,11 +46,11 @@ type callers struct {
 
 	mu           sync.RWMutex
 	byAccessKey  map[string]*caller
-	byConnection map[uint64]*connection
+	byConnection map[connectionID]*connection
 }
 
 func newCallers() *callers {
-	return &callers{byAccessKey: map[string]*caller{}, byConnection: map[uint64]*connection{}}
+	return &callers{byAccessKey: map[string]*caller{}, byConnection: map[connectionID]*connection{}}
 }
 
 // add enters a connection. It refuses one whose id is there already: a second
@@ -54,7 +63,7 @@ func (s *callers) add(c *connection, credential identity.Credential, account str
 	}
 	who := s.byAccessKey[credential.AccessKey]
 	if who == nil {
-		who = &caller{credential: credential, account: account, connections: map[uint64]*connection{}}
+		who = &caller{credential: credential, account: account, connections: map[connectionID]*connection{}}
 		s.byAccessKey[credential.AccessKey] = who
 	}
 	c.caller = who
@@ -69,7 +78,7 @@ func (s *callers) add(c *connection, credential identity.Credential, account str
 
 // remove forgets connections, and with the last one of an access key its
 // credential.
-func (s *callers) remove(ids ...uint64) {
+func (s *callers) remove(ids ...connectionID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
@@ -102,11 +111,45 @@ func (s *callers) find(a *address) (identity.Credential, origin, bool) {
 	if a.connection == 0 {
 		return who.credential, who.shared, true
 	}
-	c := who.connections[a.connection]
-	if c == nil {
-		return identity.Credential{}, origin{}, false
+	from, ok := who.from(a.connection)
+	return who.credential, from, ok
+}
+
+// from is the origin of the connection with the number. Two servers may have
+// given the same number to connections of one access key: then it says no more
+// than the access key does.
+func (w *caller) from(number uint64) (from origin, ok bool) {
+	if c := w.connections[connectionID{"", number}]; c != nil {
+		return c.origin, true
 	}
-	return who.credential, c.origin, true
+	for id, c := range w.connections {
+		if id.number == number {
+			if ok {
+				return w.shared, true
+			}
+			from, ok = c.origin, true
+		}
+	}
+	return from, ok
+}
+
+func (s *callers) has(id connectionID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byConnection[id] != nil
+}
+
+// forget removes the connections that are gone.
+func (s *callers) forget(gone func(*connection) bool) {
+	var ids []connectionID
+	s.each(func(_ identity.Credential, connections []*connection) {
+		for _, c := range connections {
+			if gone(c) {
+				ids = append(ids, c.id)
+			}
+		}
+	})
+	s.remove(ids...)
 }
 
 // each calls fn for every caller, with its connections, outside of the lock.

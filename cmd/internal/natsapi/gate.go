@@ -40,7 +40,7 @@ func (a *Authenticator) Check(c server.ClientAuthentication) bool {
 		return false
 	}
 	presented := presentedBy(c)
-	user, reason := s.admit(c.GetID(), &presented)
+	user, reason := s.admit(connectionID{"", c.GetID()}, &presented)
 	if reason != "" {
 		s.refusals.Note(reason, presented.origin.source, presented.accessKey)
 		return false
@@ -61,19 +61,23 @@ func presentedBy(c server.ClientAuthentication) presented {
 	o := c.GetOpts()
 	p := presented{
 		accessKey: o.Username, secret: o.Password, token: o.Token,
-		origin: origin{agent: o.Name, secure: c.GetTLSConnectionState() != nil},
 		client: c.Kind() == server.CLIENT,
 	}
-	if p.origin.agent == "" {
-		p.origin.agent = "nats-" + o.Lang + "/" + o.Version
+	local := false
+	p.origin.source, local = sourceOf(c.RemoteAddress())
+	p.origin.secure = local || c.GetTLSConnectionState() != nil
+	p.complete(o.Name, o.Lang, o.Version)
+	return p
+}
+
+// complete fills in what clients may say in more than one way.
+func (p *presented) complete(name, lang, version string) {
+	if p.origin.agent = name; name == "" {
+		p.origin.agent = "nats-" + lang + "/" + version
 	}
 	if p.token == "" {
 		p.secret, p.token, _ = strings.Cut(p.secret, ":")
 	}
-	local := false
-	p.origin.source, local = sourceOf(c.RemoteAddress())
-	p.origin.secure = p.origin.secure || local
-	return p
 }
 
 // sourceOf is the address without its port, and whether it is on this machine.
@@ -93,7 +97,7 @@ func sourceOf(a net.Addr) (source string, local bool) {
 // entered before its credential is resolved for the last time: a credential that
 // is revoked meanwhile is found either here or by the review that follows the
 // revocation.
-func (s *Service) admit(id uint64, p *presented) (*server.User, refusals.Reason) {
+func (s *Service) admit(id connectionID, p *presented) (*server.User, refusals.Reason) {
 	switch {
 	case !p.client:
 		return nil, refusals.NotAClient
@@ -114,7 +118,7 @@ func (s *Service) admit(id uint64, p *presented) (*server.User, refusals.Reason)
 	if credential.Session != nil {
 		credential.Session.Secret.Zero() // verified; nothing here needs it again
 	}
-	c := &connection{id: id, origin: p.origin, tails: s.mayTail(actor)}
+	c := &connection{id: id, origin: p.origin, since: s.options.Now(), tails: s.mayTail(actor)}
 	if !s.callers.add(c, credential, actor.Principal.Account) {
 		return nil, refusals.SecondConnect
 	}
@@ -124,7 +128,7 @@ func (s *Service) admit(id uint64, p *presented) (*server.User, refusals.Reason)
 	}
 	return &server.User{
 		Username:           p.accessKey,
-		Permissions:        permissions(p.accessKey, id, actor, c.tails),
+		Permissions:        permissions(p.accessKey, id.number, actor, c.tails),
 		ConnectionDeadline: deadline(credential),
 	}, ""
 }

@@ -33,12 +33,13 @@ const (
 	liveLength  = 4096     // records that wait to be published to those who watch
 )
 
-// Options of a Service. The zero value of every member but Server is what a
-// server runs with.
+// Options of a Service. Server or Callout is required; the zero value of the
+// others is what a server runs with.
 type Options struct {
-	// Server is the embedded server; nil for an external one, whose connections
-	// this process neither judges nor ends.
+	// Server is the embedded server, or nil: then Callout judges the connections of
+	// external servers.
 	Server      *natslog.Server
+	Callout     *Callout
 	Version     string           // for service discovery; "" = 0.0.0
 	Now         func() time.Time // nil = time.Now
 	Workers     int              // goroutines that hand requests to the engine; 0 = GOMAXPROCS
@@ -97,6 +98,10 @@ func (s *Service) Serve(e *engine.Engine) error {
 	if s.engine != nil {
 		return errors.New("natsapi: serves already")
 	}
+	if s.options.Server == nil && s.options.Callout == nil {
+		// Whoever lets connections in proves who is calling.
+		return errors.New("natsapi: serve: on external servers connections must be judged by their auth callout")
+	}
 	s.engine, s.started, s.id = e, s.options.Now().UTC(), e.NewRequestID()
 	s.queue = make(chan job, queueLength)
 	s.refusals = refusals.New("nats", s.options.RefuseEvery, s.options.Now, s.record)
@@ -107,9 +112,15 @@ func (s *Service) Serve(e *engine.Engine) error {
 	}
 	s.done.Go(func() { s.refusals.Run(running) })
 	s.done.Go(func() { s.lookOver(running) })
+	s.done.Go(func() { s.keepBooks(running) })
 	s.done.Go(func() { s.publishLive(running) })
 	if err := s.subscribe(); err != nil {
 		return errors.Join(fmt.Errorf("natsapi: serve: %w", err), s.Close())
+	}
+	if s.options.Server == nil {
+		if err := s.serveCallout(s.options.Callout); err != nil {
+			return errors.Join(fmt.Errorf("natsapi: serve: %w", err), s.Close())
+		}
 	}
 	s.auth.serving.Store(s)
 	return nil

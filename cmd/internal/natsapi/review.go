@@ -31,9 +31,8 @@ func (s *Service) Changed(events []event.Event) {
 	}
 }
 
-// lookOver reviews the connections when something was revoked and now and then:
-// it forgets those that are gone, and ends those of sessions that have expired by
-// our clock.
+// lookOver ends connections when something was revoked and, for sessions that have
+// expired by our clock, now and then.
 func (s *Service) lookOver(ctx context.Context) {
 	tick := time.NewTicker(s.options.ReviewEvery)
 	defer tick.Stop()
@@ -44,8 +43,21 @@ func (s *Service) lookOver(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		s.forgetGone()
 		s.endRevoked()
+	}
+}
+
+// keepBooks forgets connections that are gone.
+func (s *Service) keepBooks(ctx context.Context) {
+	tick := time.NewTicker(s.options.ReviewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.forgetGone(ctx)
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -67,26 +79,20 @@ func (s *Service) endRevoked() {
 }
 
 func (s *Service) end(c *connection) {
-	if s.options.Server == nil {
-		return
+	if s.options.Server != nil {
+		// The only error is that the connection is gone already.
+		_ = s.options.Server.NATS().DisconnectClientByID(c.id.number)
+	} else {
+		s.options.Callout.kick(c.id)
 	}
-	// The only error is that the connection is gone already.
-	_ = s.options.Server.NATS().DisconnectClientByID(c.id)
 	s.callers.remove(c.id)
 }
 
-// forgetGone removes connections that the server does not have any more.
-func (s *Service) forgetGone() {
+// forgetGone removes connections that their server does not have any more.
+func (s *Service) forgetGone(ctx context.Context) {
 	if s.options.Server == nil {
+		_ = s.reconcile(ctx, s.options.Callout, grace) // what it could not learn it learns the next time
 		return
 	}
-	var gone []uint64
-	s.callers.each(func(_ identity.Credential, connections []*connection) {
-		for _, c := range connections {
-			if s.options.Server.NATS().GetClient(c.id) == nil {
-				gone = append(gone, c.id)
-			}
-		}
-	})
-	s.callers.remove(gone...)
+	s.callers.forget(func(c *connection) bool { return s.options.Server.NATS().GetClient(c.id.number) == nil })
 }

@@ -70,8 +70,7 @@ type setting struct {
 
 func newWorld(t testing.TB, with setting) *world {
 	t.Helper()
-	root, err := envelope.NewRootKey(bytes.Repeat([]byte{7}, 32))
-	check(t, err)
+	root := rootKey(t)
 	w := &world{t, &site{root: root}}
 	auth := with.auth
 	if auth == nil {
@@ -81,6 +80,7 @@ func newWorld(t testing.TB, with setting) *world {
 	if with.server != nil {
 		with.server(&o)
 	}
+	var err error
 	w.nats, err = natslog.StartServer(o)
 	check(t, err)
 	t.Cleanup(w.nats.Shutdown)
@@ -111,6 +111,13 @@ func newWorld(t testing.TB, with setting) *world {
 	check(t, w.api.Serve(w.engine))
 	t.Cleanup(func() { check(t, w.api.Close()) })
 	return w
+}
+
+func rootKey(t testing.TB) *envelope.RootKey {
+	t.Helper()
+	root, err := envelope.NewRootKey(bytes.Repeat([]byte{7}, 32))
+	check(t, err)
+	return root
 }
 
 type openRing func(context.Context) (keyring.Ring, error)
