@@ -56,12 +56,12 @@ type Service struct {
 	callers   *callers
 	stats     map[string]*endpointStats // by service; "" = everything else
 	review    chan struct{}
+	refusals  *refusals.Recorder
 	live      chan liveRecord
 	missed    atomic.Uint64 // live records that were dropped
 
 	// From here on set by Serve.
 	engine   *engine.Engine
-	refusals *refusals.Recorder
 	started  time.Time
 	id       string
 	requests *nats.Subscription
@@ -87,10 +87,12 @@ func New(responder *nats.Conn, auth *Authenticator, o Options) *Service {
 		o.ReviewEvery = 5 * time.Second
 	}
 	o.Version = semantic(o.Version)
-	return &Service{
+	s := &Service{
 		options: o, responder: responder, auth: auth, callers: newCallers(), stats: newStats(vault.Services()),
 		review: make(chan struct{}, 1), live: make(chan liveRecord, liveLength),
 	}
+	s.refusals = refusals.New("nats", o.RefuseEvery, o.Now, s.record)
+	return s
 }
 
 // Serve begins to let connections in and to answer requests.
@@ -104,7 +106,6 @@ func (s *Service) Serve(e *engine.Engine) error {
 	}
 	s.engine, s.started, s.id = e, s.options.Now().UTC(), e.NewRequestID()
 	s.queue = make(chan job, queueLength)
-	s.refusals = refusals.New("nats", s.options.RefuseEvery, s.options.Now, s.record)
 	running, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	for range s.options.Workers {
@@ -208,7 +209,7 @@ type Figures struct {
 	LiveMissed  uint64 // live records that were dropped because nobody took them in time
 }
 
-// Figures returns what was counted; call it after Serve.
+// Figures returns what was counted.
 func (s *Service) Figures() Figures {
 	f := Figures{Connections: s.callers.count(), Refused: s.refusals.Totals(), LiveMissed: s.missed.Load()}
 	for _, e := range s.stats {
