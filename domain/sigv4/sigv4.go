@@ -1,6 +1,6 @@
 // Package sigv4 verifies AWS Signature Version 4 on requests: in the
 // Authorization header or in the query of a presigned URL, for long-term and for
-// temporary credentials.
+// temporary credentials. A Signer makes what Verify proves, for clients of ours.
 //
 // An edge takes four steps, so that what is cheap to refuse is refused before a
 // body is read: Parse says who claims to have signed what, CheckTime and
@@ -20,7 +20,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/secretbytes"
@@ -77,21 +76,7 @@ func DeriveKey(secret []byte, s Scope) Key {
 // Verify tells whether the signature is that of the request under the key. body
 // is the SHA-256 of the body as it arrived. The comparison takes constant time.
 func (s *Signature) Verify(r *Request, body [sha256.Size]byte, key *Key) error {
-	b := make([]byte, 0, 1024)
-	b = s.appendCanonical(b, r, body)
-	canonical := sha256.Sum256(b)
-
-	b = append(b[:0], algorithm...)
-	b = append(b, '\n')
-	b = append(b, s.stamp...)
-	b = append(b, '\n')
-	b = s.appendScope(b)
-	b = append(b, '\n')
-	b = hex.AppendEncode(b, canonical[:])
-	mac := hmac.New(sha256.New, key.bytes[:])
-	mac.Write(b)
-	var want [sha256.Size]byte
-	mac.Sum(want[:0])
+	want := s.mac256(r, body, key)
 	if subtle.ConstantTimeCompare(want[:], s.mac[:]) != 1 {
 		return fault.New(fault.InvalidSignatureException, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}

@@ -18,7 +18,7 @@ func sorted(names []string) []string {
 	return names
 }
 
-// sign makes the signature that Verify wants: of the request as Parse sees it.
+// sign puts the right signature in the place of the zeros.
 func sign(t *testing.T, r *Request, secret, body string) {
 	t.Helper()
 	s, err := Parse(r)
@@ -26,10 +26,8 @@ func sign(t *testing.T, r *Request, secret, body string) {
 		t.Fatalf("sign: %v", err)
 	}
 	key := DeriveKey([]byte(secret), s.Scope)
-	canonical := sha256.Sum256(s.appendCanonical(nil, r, sha256.Sum256([]byte(body))))
-	mac := hmac.New(sha256.New, key.bytes[:])
-	fmt.Fprintf(mac, "%s\n%s\n%s\n%x", algorithm, s.stamp, s.appendScope(nil), canonical)
-	signature := hex.EncodeToString(mac.Sum(nil))
+	mac := s.mac256(r, sha256.Sum256([]byte(body)), &key)
+	signature := hex.EncodeToString(mac[:])
 	if s.Presigned {
 		r.Query = strings.Replace(r.Query, zeros, signature, 1)
 		return
@@ -231,6 +229,24 @@ func TestTimeAndScope(t *testing.T) {
 	}
 	if err := s.CheckScope("kms", "eu-west-1", "eu-west-2"); err == nil || !strings.Contains(err.Error(), "valid region, not 'us-east-1'") {
 		t.Errorf("Region: %v", err)
+	}
+}
+
+func TestSigner(t *testing.T) {
+	for _, token := range []string{"", "token+/="} {
+		signer := NewSigner(exampleAccessKey, exampleSecret, token, "us-east-1", "kms")
+		for day := range 2 {
+			now := exampleTime.AddDate(0, 0, day)
+			r := &Request{Method: "POST", Path: "/", Host: "h:1", Header: header("X-Amz-Target", "TrentService.Decrypt", "Content-Type", "x", "User-Agent", "u")}
+			signer.Sign(r, sha256.Sum256([]byte("{}")), now)
+			if err := verify(r, exampleSecret, "{}"); err != nil {
+				t.Errorf("token %q, day %d: %v", token, day, err)
+			}
+			s, err := Parse(r)
+			if err != nil || s.CheckTime(now) != nil || s.Token != token || s.signs("user-agent") {
+				t.Errorf("token %q: read %+v, %v", token, s, err)
+			}
+		}
 	}
 }
 
