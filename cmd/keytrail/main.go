@@ -23,6 +23,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	layBallast()
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
