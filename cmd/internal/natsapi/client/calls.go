@@ -5,9 +5,12 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -17,9 +20,12 @@ import (
 type calls struct {
 	inbox string // with its last dot
 
+	received atomic.Uint64 // messages that receive is done with
+
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]func(*Reply, error)
+	sub     *nats.Subscription // of the inbox; nil until there is one
 }
 
 func newCalls(inbox string) *calls {
@@ -34,6 +40,15 @@ func newInbox(accessKey string) (string, error) {
 		return "", fmt.Errorf("draw an inbox: %w", err)
 	}
 	return "_INBOX." + accessKey + "." + base32.StdEncoding.EncodeToString(b[:]) + ".", nil
+}
+
+// subscribe begins to hear replies.
+func (s *calls) subscribe(nc *nats.Conn) error {
+	sub, err := nc.Subscribe(s.inbox+"*", s.receive)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sub = sub
+	return err
 }
 
 func (s *calls) add(done func(*Reply, error)) (id uint64, reply string) {
@@ -56,11 +71,41 @@ func (s *calls) take(id uint64) func(*Reply, error) {
 	return done
 }
 
-// fail ends every call that waits.
-func (s *calls) fail(err error) {
+// disconnected fails the calls that wait, but for those whose replies have
+// arrived: a server that stops answers what it has and then closes the
+// connection, and the connection's library may tell of the end first.
+func (s *calls) disconnected(err error) {
 	s.mu.Lock()
-	waiting := s.waiting
-	s.waiting = map[uint64]func(*Reply, error){}
+	last, sub := s.last, s.sub
+	s.mu.Unlock()
+	for end := time.Now().Add(settleTimeout); sub != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		pending, _, failed := sub.Pending()
+		delivered, _ := sub.Delivered()
+		if failed != nil || pending == 0 && s.received.Load() >= uint64(delivered) {
+			break
+		}
+	}
+	s.failUpTo(last, err)
+}
+
+// settleTimeout bounds how long replies that have arrived may take to be handed
+// over.
+const settleTimeout = 2 * time.Second
+
+// fail ends every call that waits.
+func (s *calls) fail(err error) { s.failUpTo(math.MaxUint64, err) }
+
+// failUpTo ends the calls that wait up to the number last: those after it were
+// made on the next connection.
+func (s *calls) failUpTo(last uint64, err error) {
+	s.mu.Lock()
+	var waiting []func(*Reply, error)
+	for id, done := range s.waiting {
+		if id <= last {
+			waiting = append(waiting, done)
+			delete(s.waiting, id)
+		}
+	}
 	s.mu.Unlock()
 	for _, done := range waiting {
 		done(nil, err)
@@ -70,6 +115,7 @@ func (s *calls) fail(err error) {
 // receive takes one message of the inbox. What is no reply of the service (it has
 // no request id) is ignored: somebody else may have named this inbox.
 func (s *calls) receive(m *nats.Msg) {
+	defer s.received.Add(1)
 	id, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, s.inbox), 36, 64)
 	if err != nil {
 		return

@@ -97,7 +97,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", o.URL, err)
 	}
-	if _, err := c.nc.Subscribe(inbox+"*", c.calls.receive); err != nil {
+	if err := c.calls.subscribe(c.nc); err != nil {
 		c.nc.Close()
 		return nil, fmt.Errorf("connect to %s: %w", o.URL, err)
 	}
@@ -147,7 +147,7 @@ func (o *Options) natsOptions(ctx context.Context, calls *calls) []nats.Option {
 		// What was to be sent before a reconnection is not sent after it: the call
 		// it belonged to has failed by then.
 		nats.ReconnectBufSize(-1),
-		nats.DisconnectErrHandler(func(*nats.Conn, error) { calls.fail(ErrOutcomeUnknown) }),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { calls.disconnected(ErrOutcomeUnknown) }),
 		nats.ClosedHandler(func(*nats.Conn) { calls.fail(ErrOutcomeUnknown) }),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 	}
