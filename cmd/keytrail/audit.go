@@ -12,7 +12,7 @@ import (
 
 func auditCommand() *cobra.Command {
 	c := &connection{}
-	cmd := &cobra.Command{Use: "audit", Short: "The trail: watch it, look a record up, ask why", Args: noVerb}
+	cmd := &cobra.Command{Use: "audit", Short: "The trail: watch it, look a record up, ask why", Args: noVerb, RunE: help}
 	c.bind(cmd)
 	cmd.AddCommand(auditTailCommand(c), auditShowCommand(c), auditExplainCommand(c))
 	return cmd

@@ -91,8 +91,12 @@ func told(service, operation string, err error) error {
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("%s %s: %w", service, operation, err)
 	}
-	if refused.RequestID == "" {
-		return fmt.Errorf("%s %s was refused (%s): %s", service, operation, refused.Code, refused.Message)
+	text := service + " " + operation + " was refused (" + refused.Code + ")"
+	if refused.Message != "" { // AWS has errors that are a code alone
+		text += ": " + refused.Message
 	}
-	return fmt.Errorf("%s %s was refused (%s): %s\n  ask why: keytrail audit explain %s", service, operation, refused.Code, refused.Message, refused.RequestID)
+	if refused.RequestID != "" {
+		text += "\n  ask why: keytrail audit explain " + refused.RequestID
+	}
+	return errors.New(text)
 }

@@ -18,7 +18,7 @@ type keyMetadata struct {
 
 func keyCommand() *cobra.Command {
 	c := &connection{}
-	cmd := &cobra.Command{Use: "key", Short: "KMS keys: create, list, encrypt, rotate, delete", Args: noVerb}
+	cmd := &cobra.Command{Use: "key", Short: "KMS keys: create, list, encrypt, rotate, delete", Args: noVerb, RunE: help}
 	c.bind(cmd)
 	cmd.AddCommand(
 		keyCreateCommand(c), keyListCommand(c), keyShowCommand(c), keyEncryptCommand(c), keyDecryptCommand(c),
@@ -38,6 +38,8 @@ func noVerb(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func keyVerb(c *connection, verb, operation, short string) *cobra.Command {
 	return &cobra.Command{

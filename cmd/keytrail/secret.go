@@ -12,7 +12,7 @@ import (
 
 func secretCommand() *cobra.Command {
 	c := &connection{}
-	cmd := &cobra.Command{Use: "secret", Short: "Secrets: create, get, put, list, delete", Args: noVerb}
+	cmd := &cobra.Command{Use: "secret", Short: "Secrets: create, get, put, list, delete", Args: noVerb, RunE: help}
 	c.bind(cmd)
 	cmd.AddCommand(
 		secretStoreCommand(c, "create NAME [FILE]", "CreateSecret", "Name", "Create a secret with the value in FILE or standard input"),

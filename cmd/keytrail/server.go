@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -29,6 +30,14 @@ DIR/admin.env, ready to be sourced.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.DataDir == "" {
 				return usagef("keytrail server needs --data-dir DIR")
+			}
+			if err := (vault.Founding{Region: o.Region, Account: o.Account}).Validate(); err != nil {
+				return usagef("--account, --region: %v", err)
+			}
+			for flag, listen := range map[string]string{"--nats-listen": o.NATSListen, "--http-listen": o.HTTPListen, "--ops-listen": o.OpsListen} {
+				if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {
+					return usagef("%s: %v", flag, err)
+				}
 			}
 			mode, err := rekeyMode(rekey)
 			if err != nil {

@@ -20,17 +20,25 @@ type Founding struct {
 
 var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z0-9]+)+$`)
 
+// Validate tells what is wrong with the Region or the account.
+func (f Founding) Validate() error {
+	if !arn.IsAccount(f.Account) {
+		return fmt.Errorf("account %q does not have twelve digits", f.Account)
+	}
+	if !regionName.MatchString(f.Region) {
+		return fmt.Errorf("region %q is not the name of one", f.Region)
+	}
+	return nil
+}
+
 // Bootstrap decides the first record of an empty log: the installation, its
 // first account, and an administrator with an access key. The decision holds one
 // record and one seal and goes to keyring and log like any other; what is
 // returned beside it is the only copy of the secret.
 func Bootstrap(f Founding, env *Env) (*Decision, Administrator, error) {
 	none := Administrator{}
-	if !arn.IsAccount(f.Account) {
-		return nil, none, fmt.Errorf("vault: account %q does not have twelve digits", f.Account)
-	}
-	if !regionName.MatchString(f.Region) {
-		return nil, none, fmt.Errorf("vault: region %q is not the name of one", f.Region)
+	if err := f.Validate(); err != nil {
+		return nil, none, fmt.Errorf("vault: bootstrap: %w", err)
 	}
 	var random [32]byte // installation id and request id
 	if _, err := io.ReadFull(env.Entropy, random[:]); err != nil {

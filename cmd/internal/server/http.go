@@ -51,7 +51,7 @@ func (s *Server) serveHTTP() error {
 	if tlsConfig != nil {
 		scheme = "https://"
 	}
-	s.awsURL = scheme + listener.Addr().String()
+	s.awsURL = reachable(scheme + listener.Addr().String())
 	return nil
 }
 

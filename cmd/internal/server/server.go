@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -192,7 +193,7 @@ func (s *Server) startNATS(auth *natsapi.Authenticator) (writer, responder *nats
 	if err != nil {
 		return nil, nil, err
 	}
-	s.url = s.nats.ClientURL()
+	s.url = reachable(s.nats.ClientURL())
 	return s.nats.WriterConn(), s.nats.ResponderConn(), nil
 }
 
@@ -241,7 +242,7 @@ func (s *Server) serveOps(metrics *operational) error {
 	if err != nil {
 		return fmt.Errorf("--ops-listen: %w", err)
 	}
-	s.opsURL = "http://" + listener.Addr().String()
+	s.opsURL = reachable("http://" + listener.Addr().String())
 	s.ops = &http.Server{Handler: opsHandler(metrics, s.Ready), ReadHeaderTimeout: opsTimeout, WriteTimeout: opsTimeout,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go s.ops.Serve(listener)
@@ -311,6 +312,19 @@ func portFree(listen string) error {
 		return err
 	}
 	return l.Close()
+}
+
+// reachable is the URL of a listener on all addresses, for a client here.
+func reachable(listener string) string {
+	u, err := url.Parse(listener)
+	if err != nil {
+		return listener
+	}
+	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsUnspecified() {
+		return listener
+	}
+	u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	return u.String()
 }
 
 func splitListen(listen string) (host string, port int, err error) {
