@@ -82,3 +82,21 @@ func (s *Signature) mac256(r *Request, body [sha256.Size]byte, key *Key) (sum [s
 	mac.Sum(sum[:0])
 	return sum
 }
+
+// Presign gives the signature of a presigned request: the value, in hexadecimal,
+// of the X-Amz-Signature that its query still lacks. The other X-Amz- parameters
+// are in the query; only the host is signed.
+func Presign(r *Request, body [sha256.Size]byte, key *Key) [sha256.Size]byte {
+	s := Signature{Presigned: true, signed: "host"}
+	for name, value := range parameters(r.Query) {
+		switch name {
+		case "X-Amz-Date":
+			s.stamp = value
+		case "X-Amz-Credential":
+			if parts := strings.Split(value, "/"); len(parts) == 5 {
+				s.Scope = Scope{Date: parts[1], Region: parts[2], Service: parts[3]}
+			}
+		}
+	}
+	return s.mac256(r, body, key)
+}

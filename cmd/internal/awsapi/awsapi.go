@@ -95,6 +95,7 @@ func New(e *engine.Engine, o Options) *Service {
 		MaxHeaderBytes: maxHeaders, ErrorLog: log.New(io.Discard, "", 0), // what strangers do wrong is counted, not logged
 		ConnContext: s.conns.enter, ConnState: s.conns.changed,
 	}
+	s.server.RegisterOnShutdown(s.conns.closeSilent)
 	return s
 }
 

@@ -26,6 +26,7 @@ type connection struct {
 	conn   net.Conn
 	source string // address without port
 	local  bool   // it is on this machine
+	begun  bool   // a request has begun to arrive, and has no answer yet
 	place  *list.Element
 }
 
@@ -61,7 +62,10 @@ func (s *connections) changed(conn net.Conn, state http.ConnState) {
 	c := s.all[conn]
 	switch {
 	case c == nil:
+	case state == http.StateActive:
+		c.begun = true
 	case state == http.StateIdle:
+		c.begun = false
 		s.wait(c)
 	case state == http.StateClosed, state == http.StateHijacked:
 		s.forget(c)
@@ -95,10 +99,16 @@ func (s *connections) forget(c *connection) {
 	delete(s.all, c.conn)
 }
 
-func (s *connections) count() int {
+// closeSilent closes the connections on which nothing has been said, or nothing
+// more. net/http would wait five seconds for the new ones of them at its end.
+func (s *connections) closeSilent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.all)
+	for conn, c := range s.all {
+		if !c.begun {
+			_ = conn.Close() // it is gone either way
+		}
+	}
 }
 
 // sourceOf is the address without its port, and whether it is on this machine.
