@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/envelope"
@@ -40,21 +41,31 @@ type call struct {
 	extras  []byte
 }
 
+// calls are used again once their record has been copied into the decision.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func (c *call) end() {
+	*c = call{}
+	calls.Put(c)
+}
+
 // Handle decides one request. It is pure but for the state, which an operation
 // that changes it (see Changes) mutates as it emits: the engine runs those alone
 // and discards the state if their records cannot be stored. Handle never fails:
 // whatever is wrong with the request is a reply and a record.
 func Handle(st *State, req *Request, env *Env) *Decision {
 	now := env.Now.UTC().Truncate(time.Microsecond)
-	d := &Decision{Revision: st.Revision, Records: make([]event.Record, 0, 2)}
-	c := &call{st: st, req: req, env: env, dec: d, service: req.Service}
+	d := newDecision(st.Revision)
+	c := calls.Get().(*call)
+	defer c.end()
+	*c = call{st: st, req: req, env: env, dec: d, service: req.Service}
 	c.rec = event.Record{
 		At: now, Request: req.ID, Source: req.Source, Agent: truncate(req.Agent, maxAgent),
 	}
 	out, err := c.carryOut()
 	d.reply = Reply{RequestID: req.ID}
 	if err == nil {
-		d.reply.Body, err = marshalReply(out)
+		d.reply.Body, err = marshalReply(d, out)
 	}
 	if w, ok := out.(wiped); ok {
 		d.wipe = w.wipe
@@ -152,7 +163,9 @@ func (c *call) finish(out any, err error) {
 func forward[In, Out any](c *call, service, name string, in *In, handle func(*call, *In) (*Out, error)) (*Out, error) {
 	op := table[operationName{service, name}]
 	principal := c.service + ".amazonaws.com"
-	f := &call{
+	f := calls.Get().(*call)
+	defer f.end()
+	*f = call{
 		st: c.st, req: c.req, env: c.env, dec: c.dec, service: service, kind: c.kind,
 		actor: c.actor, account: c.account, via: c.service,
 		rec: event.Record{

@@ -153,14 +153,26 @@ type respondsWith interface{ responseElements() any }
 // wiped is an output that holds something in the clear.
 type wiped interface{ wipe() }
 
-func marshalReply(out any) ([]byte, error) {
+// marshalReply writes the reply's body, for outputs that write themselves into
+// the decision's own memory.
+func marshalReply(d *Decision, out any) ([]byte, error) {
 	if out == nil {
-		return []byte("{}"), nil
+		return append(d.body[:0], "{}"...), nil
 	}
-	if a, ok := out.(appendsJSON); ok {
-		return a.AppendJSON(make([]byte, 0, 768)), nil
+	a, ok := out.(appendsJSON)
+	if !ok {
+		return json.Marshal(out)
 	}
-	return json.Marshal(out)
+	const most = 4096 // what is worth keeping
+	if d.body == nil {
+		d.body = make([]byte, 0, 768)
+	}
+	body := a.AppendJSON(d.body)
+	if cap(body) > cap(d.body) && cap(body) <= most {
+		clear(d.body[:cap(d.body)]) // it may hold the beginning of a secret
+		d.body = body[:0]
+	}
+	return body, nil
 }
 
 // recordedName bounds what an unknown operation's name puts into a record.

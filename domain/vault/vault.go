@@ -9,6 +9,7 @@ package vault
 
 import (
 	"io"
+	"sync"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/envelope"
@@ -106,6 +107,7 @@ type Decision struct {
 	Broken error
 
 	reply     Reply
+	body      []byte // memory of the reply's body, zeroed between its uses
 	wipe      func()
 	materials map[string]*envelope.Material
 }
@@ -117,17 +119,30 @@ func (d *Decision) Release(r Receipt) Reply {
 	return d.reply
 }
 
-// Forget zeroes what the decision holds in the clear. Call it when the reply has
-// been sent, or when it never will be.
+// decisions are used again: a decision with its records is the largest thing that
+// a call allocates.
+var decisions = sync.Pool{New: func() any { return new(Decision) }}
+
+func newDecision(revision uint64) *Decision {
+	d := decisions.Get().(*Decision)
+	d.Revision = revision
+	return d
+}
+
+// Forget zeroes what the decision holds in the clear and ends its life: nothing
+// of it may be used afterwards. Call it when the reply has been sent, or when it
+// never will be.
 func (d *Decision) Forget() {
 	if d.wipe != nil {
 		d.wipe()
 		d.wipe = nil
 	}
 	clear(d.reply.Body)
-	d.reply.Body = nil
+	clear(d.body[:cap(d.body)])
 	for _, m := range d.materials {
 		m.Destroy()
 	}
-	d.materials = nil
+	clear(d.Records)
+	*d = Decision{Records: d.Records[:0], body: d.body}
+	decisions.Put(d)
 }

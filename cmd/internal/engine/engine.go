@@ -136,14 +136,6 @@ func (e *Engine) Authenticate(accessKey, secret, token string) (identity.Credent
 	return vault.Authenticate(e.state, e.env(), accessKey, secret, token)
 }
 
-// SecretKey gives the secret that requests of an access key are signed with: see
-// vault.SecretKey.
-func (e *Engine) SecretKey(accessKey, token string) (identity.Credential, identity.SecretKey, error) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return vault.SecretKey(e.state, e.env(), accessKey, token)
-}
-
 // Resolve tells whether a credential that was verified before still stands.
 func (e *Engine) Resolve(c identity.Credential) (*identity.Actor, error) {
 	e.mu.RLock()

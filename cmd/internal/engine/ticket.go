@@ -115,6 +115,7 @@ func (t *ticket) fail(err error) {
 	t.done(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})
 	if t.decision != nil {
 		t.decision.Forget()
+		t.decision = nil
 	}
 }
 
