@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 
@@ -33,6 +34,9 @@ var refusals = map[int]bool{
 	10120: true, // no limits for the account
 }
 
+// bodies are used again: the connection copies what it publishes.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
 // Append publishes the commit and waits for the acknowledgement, which a server
 // that syncs always sends after the fsync.
 //
@@ -52,7 +56,10 @@ func (l *Log) Append(ctx context.Context, c *eventstore.Commit) (uint64, error) 
 		ctx, cancel = context.WithTimeout(ctx, l.timeout)
 		defer cancel()
 	}
-	m, err := l.nc.RequestMsgWithContext(ctx, encode(c))
+	body := bodies.Get().(*[]byte)
+	defer bodies.Put(body)
+	*body = c.AppendBody((*body)[:0])
+	m, err := l.nc.RequestMsgWithContext(ctx, encode(c, *body))
 	if err != nil {
 		class := eventstore.ErrAmbiguous
 		// These are found out before anything is sent; no responders means that

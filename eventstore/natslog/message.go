@@ -29,8 +29,8 @@ const (
 	headerPending  = "Nats-Num-Pending" // messages that match the request, after this one
 )
 
-// encode makes the message of a commit that is valid.
-func encode(c *eventstore.Commit) *nats.Msg {
+// encode makes the message of a commit that is valid, around its body.
+func encode(c *eventstore.Commit, body []byte) *nats.Msg {
 	return &nats.Msg{
 		Subject: c.Subject.String(),
 		Header: nats.Header{
@@ -40,7 +40,7 @@ func encode(c *eventstore.Commit) *nats.Msg {
 			headerID:    {c.ID},
 			headerAfter: {strconv.FormatUint(c.After, 10)},
 		},
-		Data: c.AppendBody(make([]byte, 0, c.Size())),
+		Data: body,
 	}
 }
 
