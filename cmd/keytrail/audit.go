@@ -79,15 +79,17 @@ func printLine(w io.Writer, l line) {
 	if l.Via != "" {
 		op += " via " + l.Via
 	}
-	outcome := green(w, l.Outcome)
-	if l.Outcome != "ok" {
-		outcome = red(w, l.Outcome)
+	outcome := fmt.Sprintf("%-12s", l.Outcome) // colour has no width
+	if l.Outcome == "ok" {
+		outcome = green(w, outcome)
+	} else {
+		outcome = red(w, outcome)
 	}
 	who := l.Who.ARN
 	if who == "" {
 		who = l.Who.Type
 	}
-	fmt.Fprintf(w, "%8d  %s  %-40s %-12s %s %s\n", l.N, l.At[:min(len(l.At), 23)], op, outcome, who, faint(w, strings.Join(l.Resources, " ")))
+	fmt.Fprintf(w, "%8d  %s  %-40s %s %s %s\n", l.N, l.At[:min(len(l.At), 23)], op, outcome, who, faint(w, strings.Join(l.Resources, " ")))
 }
 
 func auditShowCommand(c *connection) *cobra.Command {
@@ -204,7 +206,11 @@ func printChecks(w io.Writer, checks []check) {
 			fmt.Fprintf(w, "    decided by %s\n", by)
 		}
 		for _, missing := range k.Missing {
-			fmt.Fprintf(w, "    the road %s\n", missing)
+			road, what, _ := strings.Cut(missing, " lacks ")
+			if what == road {
+				what = "a statement that allows it"
+			}
+			fmt.Fprintf(w, "    by %s: lacks %s\n", road, what)
 		}
 	}
 }
