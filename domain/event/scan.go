@@ -41,36 +41,10 @@ func ParseEvents(line []byte) ([]Event, error) {
 
 // eventsMember finds the events of a line, nil when it has none.
 func eventsMember(line []byte) ([]byte, error) {
-	s := scanner{b: line}
-	s.space()
-	if !s.eat('{') {
-		return nil, fmt.Errorf("%w: not an object", ErrMalformed)
-	}
 	var found []byte
 	var n, op, outcome bool
-	for first := true; ; first = false {
-		s.space()
-		if s.eat('}') {
-			break
-		}
-		if !first && !s.eat(',') {
-			return nil, fmt.Errorf("%w: after a member", ErrMalformed)
-		}
-		s.space()
-		key, ok := s.value()
-		if !ok || key[0] != '"' {
-			return nil, fmt.Errorf("%w: no member name", ErrMalformed)
-		}
-		s.space()
-		if !s.eat(':') {
-			return nil, fmt.Errorf("%w: after a member name", ErrMalformed)
-		}
-		s.space()
-		v, ok := s.value()
-		if !ok {
-			return nil, fmt.Errorf("%w: member %s", ErrMalformed, key)
-		}
-		switch string(key[1 : len(key)-1]) {
+	err := members(line, func(name, value []byte) {
+		switch string(name) {
 		case "n":
 			n = true
 		case "op":
@@ -78,13 +52,15 @@ func eventsMember(line []byte) ([]byte, error) {
 		case "outcome":
 			outcome = true
 		case "events":
-			found = v
+			found = value
 		}
-	}
-	if !n || !op || !outcome {
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !n || !op || !outcome:
 		return nil, fmt.Errorf("%w: n, op or outcome is missing", ErrMalformed)
-	}
-	if string(found) == "null" {
+	case string(found) == "null":
 		return nil, nil
 	}
 	return found, nil
