@@ -77,11 +77,6 @@ func newWitness(t *testing.T, p *process) *witness {
 	w := &witness{refusals: map[string]string{}}
 	admin := p.connect(t)
 	w.sharedKey = newKey(t, admin)
-	for i := range 6 {
-		s := &putter{name: fmt.Sprintf("secret-%d", i)}
-		must(t, admin, "secretsmanager", "CreateSecret", object{"Name": s.name, "SecretString": "0", "KmsKeyId": w.sharedKey}, nil)
-		w.putters = append(w.putters, s)
-	}
 	for i := range 2 {
 		g := &granter{key: newKey(t, admin), sure: map[string]bool{}, maybe: map[string]bool{}}
 		g.grantee, g.accessKey, g.secret = newUser(t, admin, fmt.Sprintf("grantee-%d", i))
@@ -121,7 +116,11 @@ func (w *witness) load(t *testing.T, p *process, after time.Duration) {
 		conns = append(conns, p.connect(t))
 	}
 	var callers []caller
-	for _, s := range w.putters {
+	// New secrets for every round: one takes no more than 200 versions a day.
+	for range 6 {
+		s := &putter{name: fmt.Sprintf("secret-%d", len(w.putters))}
+		must(t, conns[0], "secretsmanager", "CreateSecret", object{"Name": s.name, "SecretString": "0", "KmsKeyId": w.sharedKey}, nil)
+		w.putters = append(w.putters, s)
 		callers = append(callers, s, &getter{s}, &getter{s})
 	}
 	for _, g := range w.granters {
@@ -200,6 +199,7 @@ type putter struct {
 }
 
 func (s *putter) step(w *witness, c *client.Client) error {
+	time.Sleep(5 * time.Millisecond)
 	s.mu.Lock()
 	s.tried++
 	value := s.tried
