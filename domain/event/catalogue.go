@@ -74,6 +74,7 @@ var catalogue = map[string]func() Event{
 	"Encrypted":                func() Event { return new(Encrypted) },
 	"Decrypted":                func() Event { return new(Decrypted) },
 	"DataKeyGenerated":         func() Event { return new(DataKeyGenerated) },
+	"DataKeyPairGenerated":     func() Event { return new(DataKeyPairGenerated) },
 	"SecretValueRead":          func() Event { return new(SecretValueRead) },
 }
 
@@ -146,4 +147,5 @@ func (*SecretDeleted) EventType() string            { return "SecretDeleted" }
 func (*Encrypted) EventType() string                { return "Encrypted" }
 func (*Decrypted) EventType() string                { return "Decrypted" }
 func (*DataKeyGenerated) EventType() string         { return "DataKeyGenerated" }
+func (*DataKeyPairGenerated) EventType() string     { return "DataKeyPairGenerated" }
 func (*SecretValueRead) EventType() string          { return "SecretValueRead" }

@@ -15,6 +15,13 @@ type (
 		Key      string `json:"key"`
 		Material string `json:"material,omitempty"`
 	}
+	// DataKeyPairGenerated is a data key pair of the spec (RSA_2048 …), its private
+	// key sealed under the key.
+	DataKeyPairGenerated struct {
+		Key      string `json:"key"`
+		Material string `json:"material,omitempty"`
+		Spec     string `json:"spec"`
+	}
 	SecretValueRead struct {
 		Secret  string `json:"secret"`
 		Version string `json:"version"`

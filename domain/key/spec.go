@@ -68,6 +68,12 @@ var (
 // Known reports whether the vault can make keys of the spec.
 func Known(spec string) bool { _, ok := specs[spec]; return ok }
 
+// Pairs reports whether the spec is one of data key pairs that the vault can make:
+// RSA, the NIST curves and Ed25519.
+func Pairs(spec string) bool {
+	return FamilyOf(spec) == Asymmetric && Fits(spec, SignVerify)
+}
+
 // FamilyOf tells symmetric, asymmetric and HMAC specs apart.
 func FamilyOf(spec string) Family { return specs[spec].family }
 

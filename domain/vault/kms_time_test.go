@@ -255,6 +255,8 @@ func TestOperationsHoldToTheKeyState(t *testing.T) {
 		{"ReEncrypt", m{}, [3]fault.Code{ok, fault.DisabledException, fault.KMSInvalidStateException}},
 		{"GenerateDataKey", m{"KeySpec": "AES_256"}, [3]fault.Code{ok, fault.DisabledException, fault.KMSInvalidStateException}},
 		{"GenerateDataKeyWithoutPlaintext", m{"KeySpec": "AES_256"}, [3]fault.Code{ok, fault.DisabledException, fault.KMSInvalidStateException}},
+		{"GenerateDataKeyPair", m{"KeyPairSpec": "ECC_NIST_P256"}, [3]fault.Code{ok, fault.DisabledException, fault.KMSInvalidStateException}},
+		{"GenerateDataKeyPairWithoutPlaintext", m{"KeyPairSpec": "ECC_NIST_P256"}, [3]fault.Code{ok, fault.DisabledException, fault.KMSInvalidStateException}},
 		{"DescribeKey", nil, [3]fault.Code{}},
 		{"GetKeyPolicy", nil, [3]fault.Code{}},
 		{"ListKeyPolicies", nil, [3]fault.Code{}},

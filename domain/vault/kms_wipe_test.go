@@ -12,7 +12,10 @@ func TestOutputsAreWiped(t *testing.T) {
 	for name, output := range map[string]func([]byte) wiped{
 		"Decrypt":         func(b []byte) wiped { return &DecryptOutput{Plaintext: b} },
 		"GenerateDataKey": func(b []byte) wiped { return &GenerateDataKeyOutput{Plaintext: b, CiphertextBlob: b[:1]} },
-		"GenerateRandom":  func(b []byte) wiped { return &GenerateRandomOutput{Plaintext: b} },
+		"GenerateDataKeyPair": func(b []byte) wiped {
+			return &GenerateDataKeyPairOutput{PrivateKey: b, PrivateKeyBlob: b[:1], PublicKey: b[:1]}
+		},
+		"GenerateRandom": func(b []byte) wiped { return &GenerateRandomOutput{Plaintext: b} },
 	} {
 		plaintext := secret()
 		out := output(plaintext)

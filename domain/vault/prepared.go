@@ -1,31 +1,45 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 )
 
-// Prepared is a private key that was made before its CreateKey is decided. Making
-// an RSA key takes some tenths of a second, in which nothing else could be
-// decided. It is wiped when the call has been decided.
+// Prepared is a private key that was made before the call that asks for it is
+// decided. Making an RSA key takes some tenths of a second, in which nothing else
+// could be decided. Whoever made it wipes it when the call will not be decided
+// again.
 type Prepared struct {
 	spec           string
 	secret, public []byte
 }
 
+// preparing names, for each operation that makes RSA keys, the members of its
+// request that tell the spec: the first that is there counts.
+var preparing = map[operationName][]string{
+	{"kms", "CreateKey"}:                           {"KeySpec", "CustomerMasterKeySpec"},
+	{"kms", "GenerateDataKeyPair"}:                 {"KeyPairSpec"},
+	{"kms", "GenerateDataKeyPairWithoutPlaintext"}: {"KeyPairSpec"},
+	{"kms", "GetParametersForImport"}:              {"WrappingKeySpec"},
+}
+
 // NeedsKey reports the spec of the private key that the request asks for, if it
 // is one that has to be made beforehand.
 func NeedsKey(req *Request) (spec string, ok bool) {
-	if req.Service != "kms" || req.Operation != "CreateKey" {
+	members := preparing[operationName{req.Service, req.Operation}]
+	if members == nil {
 		return "", false
 	}
-	var in struct{ KeySpec, CustomerMasterKeySpec string }
+	var in map[string]json.RawMessage
 	if json.Unmarshal(req.Body, &in) != nil {
 		return "", false // the handler says what is wrong
 	}
-	if spec = in.KeySpec; spec == "" {
-		spec = in.CustomerMasterKeySpec
+	for _, member := range members {
+		if json.Unmarshal(in[member], &spec) == nil && spec != "" {
+			break
+		}
 	}
 	return spec, rsaBits[spec] != 0
 }
@@ -40,17 +54,17 @@ func PrepareKey(entropy io.Reader, spec string) (*Prepared, error) {
 	return &Prepared{spec: spec, secret: secret, public: public}, nil
 }
 
-// take gives the key pair if it is of the spec, and makes one otherwise.
+// take gives a copy of the key pair if it is of the spec, for the caller to wipe,
+// and makes a pair otherwise. Each time that one call is decided it has the same
+// key; no two calls have one Prepared.
 func (p *Prepared) take(entropy io.Reader, spec string) (secret, public []byte, err error) {
 	if p == nil || p.spec != spec || p.secret == nil {
 		return generateKey(entropy, spec)
 	}
-	secret, public = p.secret, p.public
-	p.secret = nil
-	return secret, public, nil
+	return bytes.Clone(p.secret), p.public, nil
 }
 
-// Wipe zeroes a key that was not taken.
+// Wipe zeroes the key. It may be called again.
 func (p *Prepared) Wipe() {
 	if p == nil {
 		return

@@ -50,7 +50,7 @@ func (s *State) applyOne(e event.Event) error {
 	switch e := e.(type) {
 	case *event.VaultInitialized:
 		return s.initialize(e)
-	case *event.Encrypted, *event.Decrypted, *event.DataKeyGenerated, *event.SecretValueRead:
+	case *event.Encrypted, *event.Decrypted, *event.DataKeyGenerated, *event.DataKeyPairGenerated, *event.SecretValueRead:
 		return nil
 	case *event.Unknown:
 		return fmt.Errorf("unknown event %q version %d: this log was written by a newer keytrail", e.Type, e.Version)
