@@ -1,0 +1,77 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What the counters are called. Each counts records or events of the log from its
+// beginning.
+var (
+	operationsDesc = prometheus.NewDesc("keytrail_operations_total",
+		"Recorded calls by operation, class of outcome (ok, denied, invalid, failed) and error code.",
+		[]string{"service", "operation", "outcome", "code"}, nil)
+	denialsDesc = prometheus.NewDesc("keytrail_denials_total",
+		"Actions that were not allowed, by class of access (use, read, permissions, write) and by what was missing; explicit-deny for a statement that denies, credentials for callers that are not known.",
+		[]string{"service", "access", "reason"}, nil)
+	eventsDesc = prometheus.NewDesc("keytrail_events_total",
+		"Events of the log by type: what was changed or used.", []string{"type"}, nil)
+	sessionsDesc = prometheus.NewDesc("keytrail_sessions_issued_total",
+		"Temporary credentials that were issued, by operation.", []string{"operation"}, nil)
+	keyUsesDesc = prometheus.NewDesc("keytrail_key_uses_total",
+		"Cryptographic uses of the keys that are used most; key_id is other for all others.", []string{"account", "key_id"}, nil)
+	readsDesc = prometheus.NewDesc("keytrail_secret_reads_total",
+		"Values read of the secrets that are read most; secret is other for all others.", []string{"account", "secret"}, nil)
+	pendingUsesDesc = prometheus.NewDesc("keytrail_pending_key_uses_total",
+		"Calls that were refused because their key is scheduled for deletion; key_id is other past the number of named keys.", []string{"account", "key_id"}, nil)
+	unreadableDesc = prometheus.NewDesc("keytrail_unreadable_records_total",
+		"Records of the log that could not be read to be counted.", nil, nil)
+)
+
+// Describe sends what Collect may send.
+func (v *View) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{operationsDesc, denialsDesc, eventsDesc, sessionsDesc, keyUsesDesc, readsDesc, pendingUsesDesc, unreadableDesc} {
+		to <- d
+	}
+}
+
+// Collect sends the counts, or nothing while the view has not come as far as the
+// log was when it was opened.
+func (v *View) Collect(to chan<- prometheus.Metric) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.cursor < v.shown {
+		return
+	}
+	send := func(d *prometheus.Desc, n uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	c := v.counts
+	for name, of := range c.Operations {
+		service, operation, _ := strings.Cut(name, ":")
+		if of.OK > 0 {
+			send(operationsDesc, of.OK, service, operation, outcomeOK, "")
+		}
+		for code, n := range of.Refused {
+			send(operationsDesc, n, service, operation, class(code), code)
+		}
+	}
+	for d, n := range c.Denials {
+		send(denialsDesc, n, d.Service, d.Access, d.Reason)
+	}
+	for eventType, n := range c.Events {
+		send(eventsDesc, n, eventType)
+	}
+	for operation, n := range c.Sessions {
+		send(sessionsDesc, n, operation)
+	}
+	for d, r := range map[*prometheus.Desc]*ranking{keyUsesDesc: c.KeyUses, readsDesc: c.Reads, pendingUsesDesc: c.Pending} {
+		for name, n := range r.Named {
+			account, resource, _ := strings.Cut(name, ":")
+			send(d, n.Total, account, strings.TrimPrefix(strings.TrimPrefix(resource, "key/"), "secret:"))
+		}
+		send(d, r.Other, "", other)
+	}
+	send(unreadableDesc, c.Unreadable)
+}

@@ -1,0 +1,171 @@
+package metrics
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/vault"
+)
+
+// counts is everything that is counted. It lies in the snapshot as JSON.
+type counts struct {
+	Operations map[string]*outcomes `json:"operations"` // by "kms:Decrypt"
+	Denials    map[denial]uint64    `json:"denials"`
+	Events     map[string]uint64    `json:"events"`   // by event type
+	Sessions   map[string]uint64    `json:"sessions"` // by operation
+	KeyUses    *ranking             `json:"keyUses"`
+	Reads      *ranking             `json:"secretReads"`
+	Pending    *ranking             `json:"pendingKeyUses"`
+	Unreadable uint64               `json:"unreadable"`
+}
+
+// outcomes of one operation.
+type outcomes struct {
+	OK      uint64            `json:"ok"`
+	Refused map[string]uint64 `json:"refused,omitempty"` // by error code
+}
+
+func newCounts(named int) *counts {
+	return &counts{
+		Operations: map[string]*outcomes{}, Denials: map[denial]uint64{}, Events: map[string]uint64{}, Sessions: map[string]uint64{},
+		KeyUses: newRanking(named), Reads: newRanking(named), Pending: newRanking(named),
+	}
+}
+
+// other stands for all that has no series of its own.
+const other = "other"
+
+// knownOperations is the operations that exist, here or in AWS. A caller may ask
+// for any name, and must not be able to make a series of it.
+func knownOperations() map[string]string {
+	known := map[string]string{}
+	for _, list := range [][]string{vault.Operations(), vault.AWSOperations()} {
+		for _, name := range list {
+			known[name] = name
+		}
+	}
+	return known
+}
+
+// operation is the name under which a record is counted.
+func (v *View) operation(o *event.Outline) string {
+	if name, ok := v.known[string(o.Op)]; ok {
+		return name
+	}
+	if o.Internal { // the vault's own calls are not for anyone to name
+		return event.Unquote(o.Op)
+	}
+	service, _, _ := bytes.Cut(o.Op, []byte(":"))
+	for _, known := range vault.Services() {
+		if known == string(service) {
+			return known + ":" + other
+		}
+	}
+	return other + ":" + other
+}
+
+// count counts one line. A line that cannot be read is counted as such: whether
+// the log is intact is for other eyes, and the lines after it still count.
+func (v *View) count(line []byte, o *event.Outline) {
+	c := v.counts
+	if err := event.ReadOutline(line, o); err != nil || !utf8.Valid(line) {
+		c.Unreadable++
+		return
+	}
+	name := v.operation(o)
+	of := c.Operations[name]
+	if of == nil {
+		of = &outcomes{}
+		c.Operations[name] = of
+	}
+	if o.OK() {
+		of.OK++
+	} else {
+		code := event.Unquote(o.Outcome)
+		if of.Refused == nil {
+			of.Refused = map[string]uint64{}
+		}
+		of.Refused[code]++
+		c.refusal(code, o)
+	}
+	refused, err := o.Refused()
+	if err != nil {
+		c.Unreadable++
+	}
+	for i := range refused {
+		c.Denials[denialOf(&refused[i])]++
+	}
+	if err := o.Events(func(eventType, raw []byte) bool { c.event(name, eventType, raw); return true }); err != nil {
+		c.Unreadable++
+	}
+}
+
+// refusal counts what a failed call tells beside its code.
+func (c *counts) refusal(code string, o *event.Outline) {
+	switch {
+	case credentialCodes[fault.Code(code)]:
+		service, _, _ := bytes.Cut(o.Op, []byte(":"))
+		c.Denials[denial{Service: knownService(string(service)), Access: "any", Reason: "credentials"}]++
+	case code == string(fault.KMSInvalidStateException):
+		if key, ok := bytes.CutSuffix(o.Message, []byte(" is pending deletion.")); ok {
+			c.Pending.use(resource(key))
+		}
+	}
+}
+
+func knownService(service string) string {
+	for _, known := range vault.Services() {
+		if known == service {
+			return known
+		}
+	}
+	return other
+}
+
+// event counts one event of a record. Uses name keys and secrets by their ARNs,
+// deletions name keys by their ids.
+func (c *counts) event(operation string, eventType, raw []byte) {
+	c.Events[string(eventType)]++
+	switch string(eventType) {
+	case "Encrypted", "Decrypted", "DataKeyGenerated":
+		c.KeyUses.use(resource(event.Member(raw, "key")))
+	case "SecretValueRead":
+		c.Reads.use(secretName(resource(event.Member(raw, "secret"))))
+	case "SessionIssued":
+		_, name, _ := strings.Cut(operation, ":")
+		c.Sessions[name]++
+	case "KeyDeleted":
+		gone := ":key/" + event.Unquote(event.Member(raw, "key"))
+		ended := func(name string) bool { return strings.HasSuffix(name, gone) }
+		c.KeyUses.drop(ended)
+		c.Pending.drop(ended)
+	case "SecretDeleted":
+		gone := string(secretName(resource(event.Member(raw, "secret"))))
+		c.Reads.drop(func(name string) bool { return name == gone })
+	}
+}
+
+// resource is an ARN from its account on: "111122223333:key/…".
+func resource(arn []byte) []byte {
+	rest := arn
+	for range 4 {
+		_, after, found := bytes.Cut(rest, []byte(":"))
+		if !found {
+			return arn
+		}
+		rest = after
+	}
+	return rest
+}
+
+// secretName leaves out the six random characters that end a secret's ARN.
+func secretName(resource []byte) []byte {
+	const suffix = len("-AbCdEf")
+	if n := len(resource) - suffix; n > 0 && resource[n] == '-' {
+		return resource[:n]
+	}
+	return resource
+}
