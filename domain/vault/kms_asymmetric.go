@@ -241,6 +241,7 @@ type GetPublicKeyOutput struct {
 	KeyUsage              string
 	EncryptionAlgorithms  []string `json:",omitempty"`
 	SigningAlgorithms     []string `json:",omitempty"`
+	AgreementAlgorithms   []string `json:"KeyAgreementAlgorithms,omitempty"`
 }
 
 func kmsGetPublicKey(c *call, in *GetPublicKeyInput) (*GetPublicKeyOutput, error) {
@@ -255,10 +256,13 @@ func kmsGetPublicKey(c *call, in *GetPublicKeyInput) (*GetPublicKeyOutput, error
 		return nil, fault.New(fault.UnsupportedOperationException, "%s key spec is %s which has no public key.", k.ARN, k.Spec)
 	}
 	out := &GetPublicKeyOutput{KeyID: k.ARN, PublicKey: k.PublicKey, CustomerMasterKeySpec: k.Spec, KeySpec: k.Spec, KeyUsage: k.Usage}
-	if k.Usage == key.EncryptDecrypt {
+	switch k.Usage {
+	case key.EncryptDecrypt:
 		out.EncryptionAlgorithms = k.Algorithms()
-	} else {
+	case key.SignVerify:
 		out.SigningAlgorithms = k.Algorithms()
+	case key.KeyAgreement:
+		out.AgreementAlgorithms = k.Algorithms()
 	}
 	return out, nil
 }

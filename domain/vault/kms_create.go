@@ -106,9 +106,6 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 		usage = key.EncryptDecrypt
 	}
 	if !key.Fits(spec, usage) {
-		if usage == key.KeyAgreement && key.FamilyOf(spec) == key.Asymmetric {
-			return nil, fault.New(fault.UnsupportedOperationException, "KeyUsage KEY_AGREEMENT is not supported.")
-		}
 		return nil, fault.New(fault.ValidationException, "KeyUsage %s is not compatible with KeySpec %s.", usage, spec)
 	}
 	switch {

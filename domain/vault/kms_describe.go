@@ -30,6 +30,7 @@ type KeyMetadata struct {
 	EncryptionAlgorithms  []string                  `json:"EncryptionAlgorithms,omitempty"`
 	SigningAlgorithms     []string                  `json:"SigningAlgorithms,omitempty"`
 	MacAlgorithms         []string                  `json:"MacAlgorithms,omitempty"`
+	AgreementAlgorithms   []string                  `json:"KeyAgreementAlgorithms,omitempty"`
 	MultiRegion           bool                      `json:"MultiRegion"`
 	MultiRegionConfig     *MultiRegionConfiguration `json:"MultiRegionConfiguration,omitempty"`
 	CurrentKeyMaterialID  string                    `json:"CurrentKeyMaterialId,omitempty"`
@@ -63,6 +64,8 @@ func (c *call) metadata(k *key.Key) *KeyMetadata {
 		m.SigningAlgorithms = k.Algorithms()
 	case key.GenerateVerifyMac:
 		m.MacAlgorithms = k.Algorithms()
+	case key.KeyAgreement:
+		m.AgreementAlgorithms = k.Algorithms()
 	}
 	if k.Spec == key.SymmetricDefault {
 		m.CurrentKeyMaterialID = k.Current().ID
@@ -89,6 +92,7 @@ func (m *KeyMetadata) recorded() map[string]any {
 	}
 	for name, list := range map[string][]string{
 		"encryptionAlgorithms": m.EncryptionAlgorithms, "signingAlgorithms": m.SigningAlgorithms, "macAlgorithms": m.MacAlgorithms,
+		"keyAgreementAlgorithms": m.AgreementAlgorithms,
 	} {
 		if list != nil {
 			r[name] = list

@@ -15,7 +15,8 @@ func TestOutputsAreWiped(t *testing.T) {
 		"GenerateDataKeyPair": func(b []byte) wiped {
 			return &GenerateDataKeyPairOutput{PrivateKey: b, PrivateKeyBlob: b[:1], PublicKey: b[:1]}
 		},
-		"GenerateRandom": func(b []byte) wiped { return &GenerateRandomOutput{Plaintext: b} },
+		"DeriveSharedSecret": func(b []byte) wiped { return &DeriveSharedSecretOutput{SharedSecret: b} },
+		"GenerateRandom":     func(b []byte) wiped { return &GenerateRandomOutput{Plaintext: b} },
 	} {
 		plaintext := secret()
 		out := output(plaintext)
