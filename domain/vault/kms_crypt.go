@@ -231,8 +231,8 @@ type ciphertext struct {
 }
 
 // openCiphertext finds the key of a ciphertext and judges its use: on the key
-// inside the blob, never on the one that the caller names. Where the caller names
-// none, a denial does not tell it whether the key exists.
+// inside the blob, and on the one that the caller names where that is another.
+// Where the caller names none, a denial does not tell it whether the key exists.
 func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 	if x.algorithm != symmetricAlgorithm {
 		return x, c.openAsymmetric(x)
@@ -259,6 +259,10 @@ func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 		return nil, noSuchCiphertextKey()
 	}
 	if wanted.Key != nil && wanted.Key != k {
+		// Whoever may not use the key that it names is told so, and nothing of the blob.
+		if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(wanted.Key)...); err != nil {
+			return nil, err
+		}
 		return nil, fault.New(fault.IncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
 	}
 	named := namedKey{k, wanted.alias}
