@@ -70,13 +70,15 @@ type CommitterOptions struct {
 	Observe func(Commitment)
 }
 
-// Commitment tells an observer of one commit on disk, or of the end of an epoch.
+// Commitment tells an observer of one commit on disk, of the end of an epoch, or
+// of one fsync of the head file.
 type Commitment struct {
 	Subject Subject
 	Records int
 	Bytes   int
-	Took    time.Duration // of the append: write and fsync
-	Err     error         // why an epoch ended; nil for a commit
+	Took    time.Duration // of the append: write and fsync; of the head file's fsync
+	Head    bool          // it is an fsync of the head file
+	Err     error         // why an epoch ended, or the fsync failed; nil otherwise
 }
 
 // Committer groups tickets into commits. It owns the only write path to the log.
@@ -223,9 +225,9 @@ func (c *Committer[T]) syncHead(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := c.head.Sync(); err != nil {
-				c.observe(Commitment{Err: err})
-			}
+			began := time.Now()
+			err := c.head.Sync()
+			c.observe(Commitment{Head: true, Took: time.Since(began), Err: err})
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keytrail/keytrail/cmd/internal/server"
 	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/projections/metrics"
 )
 
 func serverCommand() *cobra.Command {
@@ -66,6 +67,7 @@ DIR/admin.env, ready to be sourced.`,
 	f.StringVar(&o.HTTPTLS.Cert, "http-tls-cert", "", "certificate file (PEM) for --http-listen")
 	f.StringVar(&o.HTTPTLS.Key, "http-tls-key", "", "key file (PEM) for --http-listen")
 	f.StringVar(&rekey, "rekey-mode", "strict", "what UpdateSecret with another key does to the old wrapping: strict drops it, aws keeps it until the next version")
+	f.IntVar(&o.MetricsNamed, "metrics-named", metrics.DefaultNamed, "keys and secrets that have series of their own in /metrics; what the others do is one series; 0 names none")
 	f.BoolVar(&o.UnsafeNoSync, "unsafe-no-sync", false, "do not wait for the disk: answers may be lost with the power; for benchmarks only")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd

@@ -74,6 +74,12 @@ type keyClass struct{ state, manager string }
 
 type secretClass struct{ manager, state string }
 
+// States of secrets, in the words that KMS has for keys.
+const (
+	secretActive  = "Active"
+	secretPending = "PendingDeletion"
+)
+
 // ages is the earliest of many dated names.
 type ages struct {
 	limit int
@@ -112,6 +118,13 @@ func (c *Census) take() *tally {
 	t := &tally{
 		keys: map[keyClass]int{}, secrets: map[secretClass]int{}, principals: map[string]int{},
 		deletions: ages{limit: c.o.Named}, rotated: ages{limit: c.o.Named}, changed: ages{limit: c.o.Named},
+	}
+	for _, state := range []key.State{key.Enabled, key.Disabled, key.PendingDeletion} {
+		t.keys[keyClass{string(state), key.ManagerCustomer}] = 0
+	}
+	t.keys[keyClass{string(key.Enabled), key.ManagerAWS}] = 0
+	for _, manager := range []string{key.ManagerCustomer, key.ManagerAWS} {
+		t.secrets[secretClass{manager, secretActive}], t.secrets[secretClass{manager, secretPending}] = 0, 0
 	}
 	var accounts []string
 	c.read(func(st *vault.State) {
@@ -182,12 +195,12 @@ func (t *tally) secret(s *secret.Secret, keys *key.Store, now time.Time) {
 	if s.Gone(now) {
 		return
 	}
-	class := secretClass{manager: "none", state: "Active"}
+	class := secretClass{manager: "none", state: secretActive}
 	if k := keys.Get(s.Key()); k != nil {
 		class.manager = k.Manager
 	}
 	if s.Scheduled() {
-		class.state = "PendingDeletion"
+		class.state = secretPending
 	}
 	t.secrets[class]++
 	if s.Scheduled() {

@@ -47,6 +47,9 @@ type Config struct {
 	// credentials may have been revoked. It runs after the records are on disk.
 	Changed func([]event.Event)
 	Observe func(eventstore.Commitment)
+	// Answered, if set, is told of every call's service and request id and of how
+	// long its caller waited. It is called concurrently and must be quick.
+	Answered func(service, requestID string, took time.Duration)
 }
 
 // Published is one commit on disk.
@@ -159,6 +162,9 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	if spec, ok := vault.NeedsKey(req); ok && req.Prepared == nil {
 		e.withKey(spec, req, done)
 		return
+	}
+	if e.cfg.Answered != nil {
+		done = e.timed(req, done)
 	}
 	t := &ticket{req: req, done: done}
 	subject := eventstore.State

@@ -20,6 +20,7 @@ const (
 	headFile    = "head"
 	adminFile   = "admin.env"
 	natsDir     = "nats"
+	metricsFile = "metrics.snapshot"
 )
 
 // dataDir is a data directory that this process alone uses.

@@ -6,7 +6,6 @@ import (
 	"net"
 
 	"github.com/keytrail/keytrail/cmd/internal/awsapi"
-	"github.com/keytrail/keytrail/domain/event"
 )
 
 // KeyPair names the files of a certificate and its key, both PEM; both empty is
@@ -47,6 +46,10 @@ func (s *Server) serveHTTP() error {
 	service := awsapi.New(s.engine, awsapi.Options{TLS: tlsConfig})
 	s.aws.Store(service)
 	service.Serve(listener)
+	if s.awsURL != "" {
+		return nil // opened again, at the same address
+	}
+	s.opts.HTTPListen = listener.Addr().String()
 	scheme := "http://"
 	if tlsConfig != nil {
 		scheme = "https://"
@@ -64,12 +67,4 @@ func loopback(listen string) error {
 		return fmt.Errorf("--http-listen %s can be reached from other machines: it needs --http-tls-cert and --http-tls-key", listen)
 	}
 	return nil
-}
-
-// changed tells both edges what may have revoked credentials.
-func (s *Server) changed(events []event.Event) {
-	s.api.Changed(events)
-	if aws := s.aws.Load(); aws != nil {
-		aws.Changed(events)
-	}
 }

@@ -12,16 +12,19 @@ import (
 	"github.com/keytrail/keytrail/eventstore"
 )
 
-// operational are the figures of the running process: how the log is written, not
-// what is in it.
+// operational are the figures of the running process: how the log is written and
+// how fast calls are answered, not what is in the log.
 type operational struct {
 	registry *prometheus.Registry
+	calls    map[string]*timed // by service
 	commits  *prometheus.CounterVec
 	records  *prometheus.CounterVec
 	bytes    prometheus.Counter
 	append   prometheus.Histogram
 	batch    prometheus.Histogram
 	epochs   *prometheus.CounterVec
+	sync     prometheus.Histogram
+	unsynced prometheus.Counter
 }
 
 func newOperational(waiting func() int, ready func() error, unsafe bool) *operational {
@@ -39,12 +42,16 @@ func newOperational(waiting func() int, ready func() error, unsafe bool) *operat
 			Help: "Records that share one commit and its fsync.", Buckets: prometheus.ExponentialBuckets(1, 2, 12)}),
 		epochs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keytrail_log_epochs_ended_total",
 			Help: "Epochs that ended because a commit was not confirmed, by cause."}, []string{"cause"}),
+		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keytrail_head_sync_seconds",
+			Help: "Time of one fsync of the head file, made once a second on the disk of the log.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)}),
+		unsynced: prometheus.NewCounter(prometheus.CounterOpts{Name: "keytrail_head_sync_failures_total",
+			Help: "Failed fsyncs of the head file; each ends the epoch."}),
 	}
 	durable := 1.0
 	if unsafe {
 		durable = 0
 	}
-	o.registry.MustRegister(o.commits, o.records, o.bytes, o.append, o.batch, o.epochs,
+	o.registry.MustRegister(o.commits, o.records, o.bytes, o.append, o.batch, o.epochs, o.sync, o.unsynced, o.timeCalls(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_calls_waiting",
 			Help: "Calls that wait for a commit."}, func() float64 { return float64(waiting()) }),
@@ -63,10 +70,20 @@ func newOperational(waiting func() int, ready func() error, unsafe bool) *operat
 		o.commits.WithLabelValues(subject.String())
 		o.records.WithLabelValues(subject.String())
 	}
+	for _, cause := range []string{causeFenced, causeAmbiguous, causeNotStored, causeOther} {
+		o.epochs.WithLabelValues(cause)
+	}
 	return o
 }
 
 func (o *operational) observe(c eventstore.Commitment) {
+	if c.Head {
+		o.sync.Observe(c.Took.Seconds())
+		if c.Err != nil {
+			o.unsynced.Inc()
+		}
+		return
+	}
 	if c.Err != nil {
 		o.epochs.WithLabelValues(cause(c.Err)).Inc()
 		return
@@ -79,16 +96,24 @@ func (o *operational) observe(c eventstore.Commitment) {
 	o.batch.Observe(float64(c.Records))
 }
 
+// Causes that end an epoch.
+const (
+	causeFenced    = "fenced"
+	causeAmbiguous = "ambiguous"
+	causeNotStored = "not_stored"
+	causeOther     = "other"
+)
+
 func cause(err error) string {
 	switch {
 	case errors.Is(err, eventstore.ErrFenced):
-		return "fenced"
+		return causeFenced
 	case errors.Is(err, eventstore.ErrAmbiguous):
-		return "ambiguous"
+		return causeAmbiguous
 	case errors.Is(err, eventstore.ErrNotStored):
-		return "not_stored"
+		return causeNotStored
 	}
-	return "other"
+	return causeOther
 }
 
 // opsHandler serves what operators and their machines ask: alive, ready, metrics.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/keytrail/keytrail/cmd/internal/awsapi"
 	"github.com/keytrail/keytrail/cmd/internal/engine"
+	"github.com/keytrail/keytrail/cmd/internal/external"
 	"github.com/keytrail/keytrail/cmd/internal/natsapi"
 	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/eventstore"
@@ -46,12 +47,14 @@ type Options struct {
 	OpsListen    string // host:port, "" = none
 	Account      string // of the first start
 	Region       string // of the first start
-	NATSURL      string // external servers instead of the embedded one
-	NATSSystem   string // URL with system account credentials, to ask external servers whether they sync
+	NATSURL      string // external servers instead of the embedded one, several with commas between
+	NATSCreds    string // directory of the logins at external servers
+	TakeOver     bool   // displace the process that writes the log of external servers
 	NATSTLS      KeyPair
 	HTTPTLS      KeyPair
 	RekeyMode    vault.RekeyMode
 	UnsafeNoSync bool
+	MetricsNamed int // keys and secrets that have series of their own; the rest are one series
 	Log          zerolog.Logger
 	Version      string
 }
@@ -61,13 +64,17 @@ type Server struct {
 	opts   Options
 	dir    *dataDir
 	nats   *natslog.Server
-	conns  []*nats.Conn // to external servers
+	out    *external.Conns // to external servers
 	log    *natslog.Log
 	head   *eventstore.HeadFile
 	engine *engine.Engine
-	api    *natsapi.Service
+	ready  atomic.Pointer[engine.Engine] // once everything is served
+	auth   *natsapi.Authenticator
+	edges  *edges
+	api    atomic.Pointer[natsapi.Service]
 	aws    atomic.Pointer[awsapi.Service]
 	awsURL string
+	views  views
 	ops    *http.Server
 	opsURL string
 	url    string
@@ -95,8 +102,8 @@ func (s *Server) start(ctx context.Context) error {
 	if s.head, err = eventstore.OpenHead(s.dir.file(headFile)); err != nil {
 		return s.dir.advise(err)
 	}
-	auth := natsapi.NewAuthenticator()
-	writer, responder, err := s.startNATS(auth)
+	s.auth = natsapi.NewAuthenticator()
+	writer, err := s.startNATS(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,11 +114,13 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.api = natsapi.New(responder, auth, natsapi.Options{Server: s.nats, Version: s.opts.Version})
 	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
+	if err := s.serveOps(metrics); err != nil {
+		return err
+	}
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
-		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed,
+		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed, Answered: metrics.answered,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {
@@ -123,6 +132,9 @@ func (s *Server) start(ctx context.Context) error {
 		return s.dir.advise(err)
 	}
 	if err := s.initialize(ctx); err != nil {
+		return err
+	}
+	if err := s.startViews(ctx, metrics); err != nil {
 		return err
 	}
 	if err := s.serveOps(metrics); err != nil {
@@ -146,7 +158,13 @@ func (s *Server) waiting() int {
 
 // Ready returns nil while calls are served, and otherwise why they are not.
 func (s *Server) Ready() error {
-	if s.engine == nil {
+	if s.edges != nil {
+		if err := s.edges.open(); err != nil {
+			return err
+		}
+	}
+	e := s.ready.Load()
+	if e == nil {
 		return errors.New("starting")
 	}
 	if s.nats != nil {
@@ -154,7 +172,7 @@ func (s *Server) Ready() error {
 			return err
 		}
 	}
-	return s.engine.Ready()
+	return e.Ready()
 }
 
 // HTTPURL is the endpoint of the AWS protocols, "" without.
@@ -169,56 +187,56 @@ func (s *Server) OpsURL() string { return s.opsURL }
 // Engine is the write path, for tests.
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
-func (s *Server) startNATS(auth *natsapi.Authenticator) (writer, responder *nats.Conn, err error) {
+// startNATS starts the embedded server, or connects to the external ones. It
+// returns the connection that writes.
+func (s *Server) startNATS(ctx context.Context) (writer *nats.Conn, err error) {
 	if s.opts.NATSURL != "" {
-		return s.connectExternal()
+		if s.out, err = external.Connect(ctx, s.opts.NATSURL, s.opts.NATSCreds); err != nil {
+			return nil, err
+		}
+		s.url = s.opts.NATSURL
+		s.edges = newEdges(s.opts.Log)
+		return s.out.Writer, nil
 	}
 	host, port, err := splitListen(s.opts.NATSListen)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--nats-listen: %w", err)
+		return nil, fmt.Errorf("--nats-listen: %w", err)
 	}
 	tlsConfig, err := s.opts.NATSTLS.config("--nats-tls-cert", "--nats-tls-key")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if port != 0 {
 		if err := portFree(s.opts.NATSListen); err != nil {
-			return nil, nil, fmt.Errorf("--nats-listen %s: %w", s.opts.NATSListen, err)
+			return nil, fmt.Errorf("--nats-listen %s: %w", s.opts.NATSListen, err)
 		}
 	}
 	s.nats, err = natslog.StartServer(natslog.ServerOptions{
-		StoreDir: s.dir.file(natsDir), Host: host, Port: port, TLS: tlsConfig, Clients: auth,
+		StoreDir: s.dir.file(natsDir), Host: host, Port: port, TLS: tlsConfig, Clients: s.auth,
 		UnsafeNoSync: s.opts.UnsafeNoSync, Logger: natsLogger{s.opts.Log},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.url = reachable(s.nats.ClientURL())
-	return s.nats.WriterConn(), s.nats.ResponderConn(), nil
-}
-
-func (s *Server) connectExternal() (writer, responder *nats.Conn, err error) {
-	options := []nats.Option{nats.Name("keytrail"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second)}
-	for range 2 {
-		conn, err := nats.Connect(s.opts.NATSURL, options...)
-		if err != nil {
-			return nil, nil, fmt.Errorf("connect to --nats-url: %w", err)
-		}
-		s.conns = append(s.conns, conn)
-	}
-	s.url = s.opts.NATSURL
-	return s.conns[0], s.conns[1], nil
+	return s.nats.WriterConn(), nil
 }
 
 func (s *Server) logOptions() natslog.Options {
 	o := natslog.Options{Server: s.nats, UnsafeNoSync: s.opts.UnsafeNoSync}
-	if s.nats == nil && s.opts.NATSSystem != "" {
-		if conn, err := nats.Connect(s.opts.NATSSystem, nats.Name("keytrail-system")); err == nil {
-			s.conns = append(s.conns, conn)
-			o.System = conn
-		}
+	if s.out != nil {
+		o.System, o.Replicas = s.out.System, s.replicas()
 	}
 	return o
+}
+
+// replicas is how many a stream gets that is made now: in a cluster as many as
+// survive the loss of any one.
+func (s *Server) replicas() int {
+	if s.out != nil && s.out.Clustered() {
+		return 3
+	}
+	return 1
 }
 
 // keyring gives what opens the keyring as it is on disk.
@@ -227,7 +245,7 @@ func (s *Server) keyring(writer *nats.Conn) (func(context.Context) (keyring.Ring
 	if err != nil {
 		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
-	var c keyring.Config
+	c := keyring.Config{Replicas: s.replicas()}
 	if s.nats != nil {
 		c.BlockDir = keyring.BlockDir(s.dir.file(natsDir), natslog.AccountVault)
 	}
@@ -253,23 +271,22 @@ func (s *Server) serveOps(metrics *operational) error {
 // the order that makes the next start fast.
 func (s *Server) Stop() error {
 	var errs []error
-	if aws := s.aws.Load(); aws != nil {
-		errs = append(errs, aws.Close())
+	if s.edges != nil {
+		s.edges.stop()
 	}
-	if s.api != nil {
-		errs = append(errs, s.api.Close())
-	}
+	errs = append(errs, s.closeEdges())
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close())
 	}
 	if s.ops != nil {
 		errs = append(errs, s.ops.Close())
 	}
+	s.views.stopViews()
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
-	for _, c := range s.conns {
-		c.Close()
+	if s.out != nil {
+		s.out.Close()
 	}
 	if s.nats != nil {
 		s.nats.Shutdown()

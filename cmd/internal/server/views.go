@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/keytrail/keytrail/projections"
+	"github.com/keytrail/keytrail/projections/metrics"
+)
+
+// views are the projections that this process keeps up to date. They follow the
+// log beside the write path and know of each other as little as it knows of them.
+type views struct {
+	runners []*projections.Runner
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	close   []func()
+}
+
+// startViews opens the views and begins to follow the log.
+func (s *Server) startViews(ctx context.Context, o *operational) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.views.stop = stop
+	tell := func(err error) { s.opts.Log.Warn().Err(err).Msg("a view of the log is held up") }
+
+	counts, err := metrics.Open(ctx, s.log, metrics.Options{Snapshot: s.dir.file(metricsFile), Named: s.opts.MetricsNamed, Observe: tell})
+	if err != nil {
+		return fmt.Errorf("open the metrics: %w", err)
+	}
+	s.views.close = append(s.views.close, counts.Close)
+	o.registry.MustRegister(counts, metrics.NewCensus(s.engine.Read, metrics.CensusOptions{Now: time.Now, Named: s.opts.MetricsNamed}))
+	s.follow(running, projections.NewRunner(s.log, counts, tell))
+
+	o.registry.MustRegister(newFollowing(s.log, s.views.runners), newSurroundings(s))
+	return nil
+}
+
+func (s *Server) follow(ctx context.Context, r *projections.Runner) {
+	s.views.runners = append(s.views.runners, r)
+	s.views.done.Go(func() { _ = r.Run(ctx) }) // the error of ctx
+}
+
+// stopViews ends the following and lets the views put down what they hold.
+func (v *views) stopViews() {
+	if v.stop == nil {
+		return
+	}
+	v.stop()
+	v.done.Wait()
+	for _, put := range v.close {
+		put()
+	}
+}
