@@ -267,6 +267,8 @@ var grantable = map[string]struct {
 	"GenerateMac":                         {usage: GenerateVerifyMac},
 	"VerifyMac":                           {usage: GenerateVerifyMac},
 	"DeriveSharedSecret":                  {usage: KeyAgreement},
+	"Encapsulate":                         {usage: Encapsulation},
+	"Decapsulate":                         {usage: Encapsulation},
 	"GetPublicKey":                        {},
 	"DescribeKey":                         {},
 	"CreateGrant":                         {context: true},

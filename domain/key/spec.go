@@ -8,6 +8,7 @@ const (
 	SignVerify        = "SIGN_VERIFY"
 	GenerateVerifyMac = "GENERATE_VERIFY_MAC"
 	KeyAgreement      = "KEY_AGREEMENT"
+	Encapsulation     = "ENCAPSULATE_DECAPSULATE"
 )
 
 // Key specs that the vault can make.
@@ -24,6 +25,8 @@ const (
 	HMAC256          = "HMAC_256"
 	HMAC384          = "HMAC_384"
 	HMAC512          = "HMAC_512"
+	MLKEM768         = "ML_KEM_768"
+	MLKEM1024        = "ML_KEM_1024"
 )
 
 // Family groups specs that an alias may move between.
@@ -49,7 +52,8 @@ var (
 			"RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512",
 		},
 	}
-	specs = map[string]specTraits{
+	kemUsages = map[string][]string{Encapsulation: {"ML_KEM"}}
+	specs     = map[string]specTraits{
 		SymmetricDefault: {Symmetric, map[string][]string{EncryptDecrypt: {"SYMMETRIC_DEFAULT"}}},
 		RSA2048:          {Asymmetric, rsaUsages},
 		RSA3072:          {Asymmetric, rsaUsages},
@@ -62,6 +66,8 @@ var (
 		HMAC256:          {HMAC, map[string][]string{GenerateVerifyMac: {"HMAC_SHA_256"}}},
 		HMAC384:          {HMAC, map[string][]string{GenerateVerifyMac: {"HMAC_SHA_384"}}},
 		HMAC512:          {HMAC, map[string][]string{GenerateVerifyMac: {"HMAC_SHA_512"}}},
+		MLKEM768:         {Asymmetric, kemUsages},
+		MLKEM1024:        {Asymmetric, kemUsages},
 	}
 )
 

@@ -39,6 +39,7 @@ func TestStateTable(t *testing.T) {
 		"Encrypt":     crypto, "Decrypt": crypto, "ReEncrypt": crypto, "GenerateDataKey": crypto, "GenerateDataKeyWithoutPlaintext": crypto,
 		"GenerateDataKeyPair": crypto, "GenerateDataKeyPairWithoutPlaintext": crypto,
 		"Sign": sign, "Verify": sign, "GenerateMac": sign, "VerifyMac": sign, "GetPublicKey": sign, "DeriveSharedSecret": sign,
+		"Encapsulate": sign, "Decapsulate": sign,
 		"DeleteAlias": same(always), "DescribeKey": same(always), "GetKeyPolicy": same(always), "ListAliases": same(always),
 		"ListGrants": same(always), "ListKeyPolicies": same(always), "ListResourceTags": same(always), "PutKeyPolicy": same(always),
 		"RetireGrant": same(always), "RevokeGrant": same(always),

@@ -242,6 +242,7 @@ type GetPublicKeyOutput struct {
 	EncryptionAlgorithms  []string `json:",omitempty"`
 	SigningAlgorithms     []string `json:",omitempty"`
 	AgreementAlgorithms   []string `json:"KeyAgreementAlgorithms,omitempty"`
+	KEMAlgorithms         []string `json:"EncapsulationAlgorithms,omitempty"`
 }
 
 func kmsGetPublicKey(c *call, in *GetPublicKeyInput) (*GetPublicKeyOutput, error) {
@@ -263,6 +264,8 @@ func kmsGetPublicKey(c *call, in *GetPublicKeyInput) (*GetPublicKeyOutput, error
 		out.SigningAlgorithms = k.Algorithms()
 	case key.KeyAgreement:
 		out.AgreementAlgorithms = k.Algorithms()
+	case key.Encapsulation:
+		out.KEMAlgorithms = k.Algorithms()
 	}
 	return out, nil
 }

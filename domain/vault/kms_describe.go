@@ -31,6 +31,7 @@ type KeyMetadata struct {
 	SigningAlgorithms     []string                  `json:"SigningAlgorithms,omitempty"`
 	MacAlgorithms         []string                  `json:"MacAlgorithms,omitempty"`
 	AgreementAlgorithms   []string                  `json:"KeyAgreementAlgorithms,omitempty"`
+	KEMAlgorithms         []string                  `json:"EncapsulationAlgorithms,omitempty"`
 	MultiRegion           bool                      `json:"MultiRegion"`
 	MultiRegionConfig     *MultiRegionConfiguration `json:"MultiRegionConfiguration,omitempty"`
 	CurrentKeyMaterialID  string                    `json:"CurrentKeyMaterialId,omitempty"`
@@ -66,6 +67,8 @@ func (c *call) metadata(k *key.Key) *KeyMetadata {
 		m.MacAlgorithms = k.Algorithms()
 	case key.KeyAgreement:
 		m.AgreementAlgorithms = k.Algorithms()
+	case key.Encapsulation:
+		m.KEMAlgorithms = k.Algorithms()
 	}
 	if k.Spec == key.SymmetricDefault {
 		m.CurrentKeyMaterialID = k.Current().ID
@@ -92,7 +95,7 @@ func (m *KeyMetadata) recorded() map[string]any {
 	}
 	for name, list := range map[string][]string{
 		"encryptionAlgorithms": m.EncryptionAlgorithms, "signingAlgorithms": m.SigningAlgorithms, "macAlgorithms": m.MacAlgorithms,
-		"keyAgreementAlgorithms": m.AgreementAlgorithms,
+		"keyAgreementAlgorithms": m.AgreementAlgorithms, "encapsulationAlgorithms": m.KEMAlgorithms,
 	} {
 		if list != nil {
 			r[name] = list

@@ -53,8 +53,12 @@ func (c *call) newPrivateKey(e *event.KeyCreated, raw [16]byte) error {
 	return nil
 }
 
-// generateKey gives PKCS #8 and SubjectPublicKeyInfo, or for HMAC the bare key.
+// generateKey gives PKCS #8 and SubjectPublicKeyInfo; for HMAC the bare key, and
+// for ML-KEM the seed and SubjectPublicKeyInfo.
 func generateKey(entropy io.Reader, spec string) (secret, public []byte, err error) {
+	if kem, ok := kems[spec]; ok {
+		return generateKEM(entropy, kem)
+	}
 	if size := macBytes[spec]; size != 0 {
 		secret = make([]byte, size)
 		_, err = io.ReadFull(entropy, secret)

@@ -16,6 +16,8 @@ func TestOutputsAreWiped(t *testing.T) {
 			return &GenerateDataKeyPairOutput{PrivateKey: b, PrivateKeyBlob: b[:1], PublicKey: b[:1]}
 		},
 		"DeriveSharedSecret": func(b []byte) wiped { return &DeriveSharedSecretOutput{SharedSecret: b} },
+		"Encapsulate":        func(b []byte) wiped { return &EncapsulateOutput{SharedSecret: b, Encapsulated: b[:1]} },
+		"Decapsulate":        func(b []byte) wiped { return &DecapsulateOutput{SharedSecret: b} },
 		"GenerateRandom":     func(b []byte) wiped { return &GenerateRandomOutput{Plaintext: b} },
 	} {
 		plaintext := secret()
