@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keytrail/keytrail/eventstore"
 	"github.com/keytrail/keytrail/eventstore/natslog"
 )
 
@@ -161,6 +162,48 @@ func TestFaultDamagedLog(t *testing.T) {
 				refuses(t, dir, " at sequence ", "damaged log", "keytrail verify --data-dir "+dir, "backup")
 			})
 		}
+	}
+}
+
+// TestFaultForgedLog rewrites the log with all of JetStream's checksums right:
+// only the Merkle roots stand against it.
+func TestFaultForgedLog(t *testing.T) {
+	_, records := logAtRest(t)
+	pair, n := uint64(0), 0 // a commit of several records
+	for i := len(records) / 2; pair == 0; i++ {
+		if records[i].seq == records[i+1].seq {
+			pair, n = records[i].seq, i
+		}
+	}
+	for n > 0 && records[n-1].seq == pair {
+		n--
+	}
+	for name, change := range map[string]func(c *eventstore.Commit){
+		"nothing": nil,
+		"a changed byte": func(c *eventstore.Commit) {
+			c.Lines[0] = bytes.Replace(c.Lines[0], []byte("user/admin"), []byte("user/nadia"), 1)
+		},
+		"a record less": func(c *eventstore.Commit) { c.Lines = c.Lines[1:] },
+		"a record more": func(c *eventstore.Commit) { c.Lines = append(c.Lines, c.Lines[0]) },
+		"two swapped":   func(c *eventstore.Commit) { c.Lines[0], c.Lines[1] = c.Lines[1], c.Lines[0] },
+		"another root":  func(c *eventstore.Commit) { c.Root[7] ^= 1 },
+		"another n":     func(c *eventstore.Commit) { c.First++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, _ := logAtRest(t)
+			forge(t, dir, func(c *eventstore.Commit, seq uint64) {
+				if seq == pair && change != nil {
+					change(c)
+				}
+			})
+			if change == nil {
+				verify(t, dir).want(t, 0, "ok: ")
+				return
+			}
+			verify(t, dir).want(t, 1, fmt.Sprintf("DAMAGED at position %d.0 (n=%d): ", pair, n))
+			verify(t, dir, "--write-head").want(t, 1, "DAMAGED")
+		})
 	}
 }
 

@@ -62,6 +62,49 @@ func readLog(t testing.TB, dir string) []stored {
 	return records
 }
 
+// forge writes the log of a directory anew, each commit as change leaves it: what
+// somebody can do who has the disk and knows the format, checksums and all.
+func forge(t testing.TB, dir string, change func(c *eventstore.Commit, seq uint64)) {
+	t.Helper()
+	store := filepath.Join(dir, "nats")
+	var commits []eventstore.Commit
+	open := func(run func(log *natslog.Log)) {
+		s, err := natslog.StartServer(natslog.ServerOptions{StoreDir: store, DontListen: true, UnsafeNoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Shutdown()
+		log, err := natslog.Open(t.Context(), s.WriterConn(), natslog.Options{Server: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		run(log)
+	}
+	open(func(log *natslog.Log) {
+		err := log.Read(t.Context(), 1, nil, func(c eventstore.Stored) error {
+			commits = append(commits, c.Commit)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := os.RemoveAll(natslog.StreamDir(store)); err != nil {
+		t.Fatal(err)
+	}
+	open(func(log *natslog.Log) {
+		for i := range commits {
+			c := commits[i]
+			c.Lines = append([][]byte{}, c.Lines...)
+			change(&c, uint64(i+1))
+			if _, err := log.Append(t.Context(), &c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // verify runs keytrail verify.
 func verify(t testing.TB, dir string, flags ...string) result {
 	t.Helper()

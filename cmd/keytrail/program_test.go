@@ -234,6 +234,40 @@ func TestProgramStops(t *testing.T) {
 	p.stop(t)
 }
 
+// TestProgramAnswersBeforeItStops: what has reached the server when SIGTERM comes
+// is carried out and answered, all of it.
+func TestProgramAnswersBeforeItStops(t *testing.T) {
+	const calls = 2000
+	p := serve(t, t.TempDir())
+	admin := p.connect(t)
+	key := newKey(t, admin)
+	outcomes := make(chan error, calls)
+	for i := range calls {
+		body := fmt.Appendf(nil, `{"Name":"secret-%d","SecretString":"x","KmsKeyId":%q}`, i, key)
+		if err := admin.Start("secretsmanager", "CreateSecret", body, func(_ *client.Reply, err error) { outcomes <- err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := admin.Conn().FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+	p.stop(t)
+	lost := map[string]int{}
+	for range calls {
+		select {
+		case err := <-outcomes:
+			if err != nil {
+				lost[err.Error()]++
+			}
+		case <-time.After(patience):
+			t.Fatal("a call was never answered")
+		}
+	}
+	if len(lost) > 0 {
+		t.Errorf("of %d calls: %v", calls, lost)
+	}
+}
+
 // TestProgramCall: any operation, JSON in and JSON out.
 func TestProgramCall(t *testing.T) {
 	p := serve(t, t.TempDir())
