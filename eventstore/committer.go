@@ -68,6 +68,11 @@ type CommitterOptions struct {
 	Backoff time.Duration // first pause between two failed loads; 0 = 50 ms, doubled up to 2 s
 	Standby time.Duration // pause before taking the log back from another writer; 0 = 3 s
 	Observe func(Commitment)
+	// Seat, if the log is shared between processes: the committer waits for it
+	// before every load, the first one too unless Claim is set.
+	Seat  Seat
+	Claim bool          // the first load does not wait: it displaces who writes now
+	Look  time.Duration // how often an idle writer looks whether it was displaced; 0 = 1 s
 }
 
 // Commitment tells an observer of one commit on disk, of the end of an epoch, or
@@ -115,6 +120,9 @@ func NewCommitter[T any](log Log, head *HeadFile, bridge Bridge[T], opts Committ
 	}
 	if opts.Standby == 0 {
 		opts.Standby = 3 * time.Second
+	}
+	if opts.Look == 0 {
+		opts.Look = time.Second
 	}
 	return &Committer[T]{log: log, head: head, bridge: bridge, opts: opts,
 		wake: make(chan struct{}, 1), cause: errors.New("the log is being loaded")}
@@ -171,15 +179,34 @@ func (c *Committer[T]) Serving() error {
 	return nil
 }
 
-// Start loads the log for the first epoch. Its error is final: a log that cannot
-// be read, or that fails its integrity check, is not served.
+// Start loads the log for the first epoch, when the seat is free. Its error is
+// final: a log that cannot be read, or that fails its integrity check, is not
+// served.
 func (c *Committer[T]) Start(ctx context.Context) error {
-	tree, last, err := c.bridge.Load(ctx)
-	if err != nil {
+	for claim := c.opts.Claim; ; claim = false {
+		if !claim {
+			if err := c.wait(ctx); err != nil {
+				return err
+			}
+		}
+		tree, last, err := c.bridge.Load(ctx)
+		switch {
+		case err == nil:
+			c.begin(tree, last)
+			return nil
+		case c.opts.Seat != nil && errors.Is(err, ErrFenced):
+			continue // another one that waited was faster
+		}
 		return err
 	}
-	c.begin(tree, last)
-	return nil
+}
+
+// wait returns when no other process says that it writes the log.
+func (c *Committer[T]) wait(ctx context.Context) error {
+	if c.opts.Seat == nil {
+		return nil
+	}
+	return c.opts.Seat.Wait(ctx)
 }
 
 // Run commits until ctx ends, then fails what waits. Call it once, after Start.
@@ -190,12 +217,22 @@ func (c *Committer[T]) Run(ctx context.Context) {
 		defer stop()
 		go c.syncHead(syncing)
 	}
+	var look <-chan time.Time
+	if c.opts.Seat != nil {
+		tick := time.NewTicker(c.opts.Look)
+		defer tick.Stop()
+		look = tick.C
+	}
 	var changes, uses []T
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
+		case <-look:
+			if err := c.look(ctx); err != nil && !c.reload(ctx, err) {
+				return
+			}
 		}
 		for {
 			c.mu.Lock()
@@ -213,6 +250,21 @@ func (c *Committer[T]) Run(ctx context.Context) {
 		}
 	}
 }
+
+// look finds out whether another writer has appended. A busy writer learns it
+// from its next commit; an idle one would go on to say that it writes, and to
+// judge who may connect, by a state that is no longer that of the log.
+func (c *Committer[T]) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	last, err := c.log.Last(ctx)
+	if err != nil || last <= c.last {
+		return nil // a log that does not answer refuses the next commit
+	}
+	return fmt.Errorf("%w: the log is at sequence %d, this writer left it at %d", ErrFenced, last, c.last)
+}
+
+const lookTimeout = time.Second
 
 // syncHead makes the head durable once in a while, beside the commits: a loss of
 // power then takes at most that much of what the head knows, and nothing of the
@@ -301,8 +353,9 @@ func (c *Committer[T]) append(ctx context.Context, subject Subject, batch *Batch
 
 // reload ends the epoch, fails what waits on it, and loads the log until that
 // succeeds. It returns false when ctx ends first. A writer that another one has
-// fenced off stands by for a while before it takes the log back, so that two do
-// not spend their time fencing each other.
+// fenced off stands by before it takes the log back, so that two do not spend
+// their time fencing each other: for a while, and with a seat for as long as the
+// other one has it.
 func (c *Committer[T]) reload(ctx context.Context, cause error) bool {
 	c.observe(Commitment{Err: cause})
 	c.fail(cause)
@@ -314,6 +367,9 @@ func (c *Committer[T]) reload(ctx context.Context, cause error) bool {
 		}
 	}
 	for pause := c.opts.Backoff; ; pause = min(2*pause, 2*time.Second) {
+		if c.wait(ctx) != nil {
+			return false
+		}
 		tree, last, err := c.bridge.Load(ctx)
 		if err == nil {
 			c.begin(tree, last)
@@ -335,6 +391,9 @@ func (c *Committer[T]) begin(tree *merkle.Tree, last uint64) {
 	c.mu.Lock()
 	c.serving, c.cause = true, nil
 	c.mu.Unlock()
+	if c.opts.Seat != nil {
+		c.opts.Seat.Take()
+	}
 }
 
 func (c *Committer[T]) fail(cause error) {
@@ -343,6 +402,9 @@ func (c *Committer[T]) fail(cause error) {
 	c.changes, c.uses = nil, nil
 	c.serving, c.cause = false, cause
 	c.mu.Unlock()
+	if c.opts.Seat != nil {
+		c.opts.Seat.Leave(cause)
+	}
 	c.bridge.Failed(waiting, cause)
 }
 

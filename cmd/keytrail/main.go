@@ -80,7 +80,7 @@ Begin with:
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		serverCommand(), demoCommand(), callCommand(), keyCommand(), secretCommand(),
+		serverCommand(), natsConfigCommand(), demoCommand(), callCommand(), keyCommand(), secretCommand(),
 		auditCommand(), whoCanCommand(), verifyCommand(), benchCommand(), versionCommand(),
 	)
 	return root

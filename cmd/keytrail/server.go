@@ -24,7 +24,10 @@ vault on NATS and on HTTP in the protocols of AWS, health and metrics.
 
 The first start makes the root key (DIR/root.key, which you keep a copy of elsewhere: without
 it nothing in DIR can be opened), the account, and an administrator whose credentials are in
-DIR/admin.env, ready to be sourced.`,
+DIR/admin.env, ready to be sourced.
+
+With --nats-url the log is on NATS servers of yours, and several processes may share it: one
+writes and answers, the others stand by and take over when it ends. See keytrail nats-config.`,
 		Example: `  keytrail server --data-dir ./keytrail-data
   . ./keytrail-data/admin.env && keytrail call sts GetCallerIdentity`,
 		Args: exactly(0),
@@ -39,6 +42,12 @@ DIR/admin.env, ready to be sourced.`,
 				if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {
 					return usagef("%s: %v", flag, err)
 				}
+			}
+			if o.NATSURL == "" && (o.NATSCreds != "" || o.TakeOver) {
+				return usagef("--nats-creds and --take-over go with --nats-url")
+			}
+			if o.NATSURL != "" && o.NATSCreds == "" {
+				return usagef("--nats-url needs --nats-creds DIR, the directory of logins that keytrail nats-config makes")
 			}
 			mode, err := rekeyMode(rekey)
 			if err != nil {
@@ -60,8 +69,9 @@ DIR/admin.env, ready to be sourced.`,
 	f.StringVar(&o.OpsListen, "ops-listen", server.DefaultOpsListen, "address for /healthz, /readyz and /metrics; empty = none")
 	f.StringVar(&o.Account, "account", server.DefaultAccount, "account id of the first start, 12 digits")
 	f.StringVar(&o.Region, "region", server.DefaultRegion, "Region of the first start")
-	f.StringVar(&o.NATSURL, "nats-url", "", "external NATS servers instead of the embedded one; refused unless they sync always")
-	f.StringVar(&o.NATSSystem, "nats-system-url", "", "URL with system account credentials, to ask external servers whether they sync always")
+	f.StringVar(&o.NATSURL, "nats-url", "", "external NATS servers instead of the embedded one, several with commas between; refused unless they sync always")
+	f.StringVar(&o.NATSCreds, "nats-creds", "", "directory of the logins for --nats-url, as keytrail nats-config makes it")
+	f.BoolVar(&o.TakeOver, "take-over", false, "with --nats-url: displace the process that writes the log now, instead of standing by until it ends")
 	f.StringVar(&o.NATSTLS.Cert, "nats-tls-cert", "", "certificate file (PEM) for --nats-listen")
 	f.StringVar(&o.NATSTLS.Key, "nats-tls-key", "", "key file (PEM) for --nats-listen")
 	f.StringVar(&o.HTTPTLS.Cert, "http-tls-cert", "", "certificate file (PEM) for --http-listen")
@@ -96,6 +106,10 @@ func serve(cmd *cobra.Command, o server.Options) error {
 	ctx := cmd.Context()
 	began := time.Now()
 	s, err := server.Start(ctx, o)
+	if err != nil && ctx.Err() != nil {
+		o.Log.Info().Msg("stopped before it served")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

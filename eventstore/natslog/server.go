@@ -112,10 +112,14 @@ func StartServer(options ServerOptions) (*Server, error) {
 		SyncAlways:                 !options.UnsafeNoSync,
 		// Space is checked before every append; JetStream's own limit is a guess
 		// made at start, 75 % of what is free then.
-		JetStreamMaxStore:      math.MaxInt64 / 4,
-		MaxPayload:             MaxPayload,
-		MaxPending:             maxPending,
-		WriteDeadline:          writeDeadline,
+		JetStreamMaxStore: math.MaxInt64 / 4,
+		MaxPayload:        MaxPayload,
+		MaxPending:        maxPending,
+		WriteDeadline:     writeDeadline,
+		// A caller that does not read its replies loses them, from three quarters of
+		// maxPending on. The server would else hold up whoever publishes to it, and
+		// that is the one connection that answers everybody.
+		NoFastProducerStall:    true,
 		NoSigs:                 true,
 		NoLog:                  options.Logger == nil,
 		DisableJetStreamBanner: true,

@@ -40,8 +40,8 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if st.Initialized() && st.RootKey != e.cfg.Root.ID() {
-		return nil, 0, fmt.Errorf("%w: the log was written under root key %s, the one given is %s", ErrWrongRootKey, st.RootKey, e.cfg.Root.ID())
+	if err := b.rightRootKey(st); err != nil {
+		return nil, 0, err
 	}
 	ring, err := e.cfg.OpenRing(ctx)
 	if err != nil {
@@ -55,6 +55,34 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	e.state = st
 	e.epoch++
 	return tree, last, e.keys.reset(ring)
+}
+
+// fit looks, before a process that shares the log waits for its turn, whether it
+// could serve it: has its head file and its root key, and can read its records. A
+// standby that cannot would be found out in the moment it is needed.
+func (b *bridge) fit(ctx context.Context) error {
+	if b.cfg.Seat == nil {
+		return nil
+	}
+	tree, last, err := b.check(ctx)
+	if err != nil || last == 0 {
+		return err
+	}
+	st, err := state.Load(ctx, b.cfg.Log, last)
+	if err != nil {
+		return err
+	}
+	if err := b.rightRootKey(st); err != nil {
+		return err
+	}
+	return b.writeHead(tree, last)
+}
+
+func (b *bridge) rightRootKey(st *vault.State) error {
+	if st.Initialized() && st.RootKey != b.cfg.Root.ID() {
+		return fmt.Errorf("%w: the log was written under root key %s, the one given is %s", ErrWrongRootKey, st.RootKey, b.cfg.Root.ID())
+	}
+	return nil
 }
 
 // check holds the log against its head. A new log gets a head of its own before

@@ -40,6 +40,11 @@ type Config struct {
 	Queue     int           // calls that may wait for the log; 0 = eventstore's default
 	Tick      time.Duration // how often due work is looked for; 0 = 1 s, negative = never
 
+	// Seat and Claim, if the log is shared between processes: see
+	// eventstore.CommitterOptions.
+	Seat  eventstore.Seat
+	Claim bool
+
 	// Stored, if set, is told of every commit's lines once they are on disk and
 	// before the replies go out. The lines are valid during the call only.
 	Stored func(Published)
@@ -80,8 +85,9 @@ type Engine struct {
 }
 
 // Open loads and checks the log, reconciles the keyring with it and starts to
-// serve. An error means that nothing is served: a log that cannot be read, that
-// fails its integrity check, or a wrong root key.
+// serve. With a seat it waits for it first, and before that looks whether this
+// process could take it at all. An error means that nothing is served: a log that
+// cannot be read, that fails its integrity check, or a wrong root key.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
@@ -89,8 +95,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, keys: newKeys(cfg.Root), releases: make(chan release, 4),
 		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
-		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe})
-	if err := e.committer.Start(ctx); err != nil {
+		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe, Seat: cfg.Seat, Claim: cfg.Claim})
+	err := (*bridge)(e).fit(ctx)
+	if err == nil {
+		err = e.committer.Start(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the vault: %w", errors.Join(err, e.keys.reset(nil)))
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))

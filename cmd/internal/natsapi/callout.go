@@ -28,6 +28,13 @@ type Callout struct {
 	Conn   *nats.Conn    // a login of auth_users
 	System *nats.Conn    // to the system account: ends connections and hears which are there
 	Issuer nkeys.KeyPair // an account's seed
+
+	// Servers are tried before the first call is answered, each as a client with
+	// Options: whether they ask this process, and take its answer.
+	Servers []string
+	Options []nats.Option
+
+	probe probe
 }
 
 const (
@@ -54,6 +61,9 @@ func (s *Service) serveCallout(c *Callout) error {
 	}
 	s.others = append(s.others, sub)
 	if err := c.Conn.Flush(); err != nil {
+		return err
+	}
+	if err := c.try(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
@@ -83,6 +93,12 @@ var errRefused = errors.New("refused")
 
 func (s *Service) verdict(c *Callout, req *jwt.AuthorizationRequestClaims) (string, error) {
 	p := presentedTo(req)
+	if c.probe.is(&p) {
+		claims := jwt.NewUserClaims(req.UserNkey)
+		claims.Name, claims.Audience = probeUser, natslog.AccountClients
+		claims.Pub.Deny, claims.Sub.Deny = jwt.StringList{">"}, jwt.StringList{">"}
+		return claims.Encode(c.Issuer)
+	}
 	user, reason := s.admit(connectionID{req.Server.ID, req.ClientInformation.ID}, &p)
 	if reason != "" {
 		s.refusals.Note(reason, p.origin.source, p.accessKey)

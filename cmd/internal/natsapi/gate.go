@@ -118,7 +118,7 @@ func (s *Service) admit(id connectionID, p *presented) (*server.User, refusals.R
 	if credential.Session != nil {
 		credential.Session.Secret.Zero() // verified; nothing here needs it again
 	}
-	c := &connection{id: id, origin: p.origin, since: s.options.Now(), tails: s.mayTail(actor)}
+	c := &connection{id: id, origin: p.origin, since: s.options.Now(), tails: s.mayTail(actor, p.origin)}
 	if !s.callers.add(c, credential, actor.Principal.Account) {
 		return nil, refusals.SecondConnect
 	}

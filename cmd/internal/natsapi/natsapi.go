@@ -56,6 +56,7 @@ type Service struct {
 	callers   *callers
 	stats     map[string]*endpointStats // by service; "" = everything else
 	review    chan struct{}
+	unknown   chan struct{} // a request of an unknown connection has come
 	refusals  *refusals.Recorder
 	live      chan liveRecord
 	missed    atomic.Uint64 // live records that were dropped
@@ -89,7 +90,7 @@ func New(responder *nats.Conn, auth *Authenticator, o Options) *Service {
 	o.Version = semantic(o.Version)
 	s := &Service{
 		options: o, responder: responder, auth: auth, callers: newCallers(), stats: newStats(vault.Services()),
-		review: make(chan struct{}, 1), live: make(chan liveRecord, liveLength),
+		review: make(chan struct{}, 1), unknown: make(chan struct{}, 1), live: make(chan liveRecord, liveLength),
 	}
 	s.refusals = refusals.New("nats", o.RefuseEvery, o.Now, s.record)
 	return s
@@ -191,11 +192,13 @@ func (s *Service) record(ctx context.Context, req *vault.Request) error {
 	return nil
 }
 
-// mayTail reports whether the principal may watch its account's records.
-func (s *Service) mayTail(actor *identity.Actor) bool {
+// mayTail reports whether the principal may watch its account's records over a
+// connection from there.
+func (s *Service) mayTail(actor *identity.Actor, from origin) bool {
 	may := false
 	s.engine.Read(func(st *vault.State) {
-		may = vault.MayTail(st, &vault.Env{Now: s.options.Now()}, actor)
+		may = vault.MayTail(st, &vault.Env{Now: s.options.Now()}, actor,
+			&vault.Request{Source: from.source, Agent: from.agent, Secure: from.secure})
 	})
 	return may
 }

@@ -116,7 +116,7 @@ func (s *Service) work(ctx context.Context) {
 func (s *Service) carryOut(j *job) {
 	credential, from, ok := s.callers.find(&j.address)
 	if !ok {
-		s.inFlight.end() // its connection has ended: nobody waits for the answer
+		s.strange(j)
 		return
 	}
 	req := &vault.Request{
@@ -129,6 +129,22 @@ func (s *Service) carryOut(j *job) {
 	}
 	at := *j
 	s.engine.Do(req, func(r vault.Reply) { s.reply(&at, r) })
+}
+
+// strange is a request of a connection that is not known here. On the embedded
+// server it has ended, and nobody waits for the answer. External servers may have
+// had it judged by another process, which has lost its place since: the client
+// tries again, and the connection is ended so that it comes back as a known one.
+func (s *Service) strange(j *job) {
+	if s.options.Server != nil {
+		s.inFlight.end()
+		return
+	}
+	select {
+	case s.unknown <- struct{}{}:
+	default:
+	}
+	s.reply(j, vault.Reply{Fault: fault.New(fault.ServiceUnavailable, "Another process has taken over. Connect again and try again.")})
 }
 
 // agentOf is the one thing about a call that is believed as the client says it:

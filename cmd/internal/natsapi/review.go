@@ -47,7 +47,8 @@ func (s *Service) lookOver(ctx context.Context) {
 	}
 }
 
-// keepBooks forgets connections that are gone.
+// keepBooks forgets connections that are gone, and ends those that external
+// servers have and nobody here has judged.
 func (s *Service) keepBooks(ctx context.Context) {
 	tick := time.NewTicker(s.options.ReviewEvery)
 	defer tick.Stop()
@@ -55,6 +56,13 @@ func (s *Service) keepBooks(ctx context.Context) {
 		select {
 		case <-tick.C:
 			s.forgetGone(ctx)
+		case <-s.unknown:
+			// The answers of all servers cost them work: at most once in a while.
+			_ = s.reconcile(ctx, s.options.Callout, 0)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -66,12 +74,8 @@ func (s *Service) keepBooks(ctx context.Context) {
 func (s *Service) endRevoked() {
 	s.callers.each(func(credential identity.Credential, connections []*connection) {
 		actor, err := s.engine.Resolve(credential)
-		tails, asked := false, false
 		for _, c := range connections {
-			if err == nil && c.tails && !asked {
-				tails, asked = s.mayTail(actor), true
-			}
-			if err != nil || c.tails && !tails {
+			if err != nil || c.tails && !s.mayTail(actor, c.origin) {
 				s.end(c)
 			}
 		}

@@ -120,7 +120,8 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
-		RekeyMode: s.opts.RekeyMode, Stored: s.api.Stored, Changed: s.changed, Answered: metrics.answered,
+		RekeyMode: s.opts.RekeyMode, Stored: s.stored, Changed: s.changed, Answered: metrics.answered,
+		Seat: s.seat(writer), Claim: s.opts.TakeOver,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {
@@ -129,7 +130,7 @@ func (s *Server) start(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return s.dir.advise(err)
+		return s.advise(err)
 	}
 	if err := s.initialize(ctx); err != nil {
 		return err
@@ -137,23 +138,21 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.startViews(ctx, metrics); err != nil {
 		return err
 	}
-	if err := s.serveOps(metrics); err != nil {
+	if err := s.openEdges(); err != nil {
 		return err
 	}
-	if err := s.api.Serve(s.engine); err != nil {
-		return fmt.Errorf("serve requests: %w", err)
+	if s.edges != nil {
+		s.edges.attend(s)
 	}
-	if err := s.serveHTTP(); err != nil {
-		return err
-	}
+	s.ready.Store(s.engine)
 	return s.pointAdminFile()
 }
 
 func (s *Server) waiting() int {
-	if s.engine == nil {
-		return 0
+	if e := s.ready.Load(); e != nil {
+		return e.Waiting()
 	}
-	return s.engine.Waiting()
+	return 0
 }
 
 // Ready returns nil while calls are served, and otherwise why they are not.

@@ -59,10 +59,13 @@ func (c *surroundings) Collect(to chan<- prometheus.Metric) {
 		gauge(diskFreeDesc, float64(disk.Bavail)*float64(disk.Bsize))
 		gauge(diskSizeDesc, float64(disk.Blocks)*float64(disk.Bsize))
 	}
-	figures := c.server.api.Figures()
-	gauge(connectionsDesc, float64(figures.Connections))
-	counter(missedDesc, float64(figures.LiveMissed))
-	edges := map[string]map[refusals.Reason]uint64{"nats": figures.Refused}
+	edges := map[string]map[refusals.Reason]uint64{}
+	if api := c.server.api.Load(); api != nil {
+		figures := api.Figures()
+		gauge(connectionsDesc, float64(figures.Connections))
+		counter(missedDesc, float64(figures.LiveMissed))
+		edges["nats"] = figures.Refused
+	}
 	if aws := c.server.aws.Load(); aws != nil {
 		edges["http"] = aws.Refused()
 	}

@@ -1,0 +1,92 @@
+package natslog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// seatSubject is where the process that writes the log answers those that wait
+// for its place, in the writers' account.
+const seatSubject = "keytrail.writer"
+
+// How those that wait ask. Who does not answer so often, though its subscription
+// is there, hangs.
+const (
+	seatEvery   = 500 * time.Millisecond
+	seatTimeout = time.Second
+	seatSilence = 3
+)
+
+// Seat is the place of the writer among the processes of external servers. When a
+// process ends or loses its connection, its server forgets the subscription, and
+// those that wait learn it with their next question.
+type Seat struct {
+	nc      *nats.Conn
+	name    string
+	waiting func(holder string)
+	sub     *nats.Subscription
+}
+
+var _ eventstore.Seat = (*Seat)(nil)
+
+// NewSeat is a seat on the writer's connection. name is what others are told;
+// waiting, if not nil, is called with the name of who writes when a wait begins
+// and when that changes.
+func NewSeat(nc *nats.Conn, name string, waiting func(holder string)) *Seat {
+	if waiting == nil {
+		waiting = func(string) {}
+	}
+	return &Seat{nc: nc, name: name, waiting: waiting}
+}
+
+// Wait implements eventstore.Seat.
+func (s *Seat) Wait(ctx context.Context) error {
+	silent, last := 0, ""
+	for {
+		asked, cancel := context.WithTimeout(ctx, seatTimeout)
+		m, err := s.nc.RequestWithContext(asked, seatSubject, nil)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			silent = 0
+			if holder := string(m.Data); holder != last {
+				last = holder
+				s.waiting(holder)
+			}
+		case errors.Is(err, nats.ErrNoResponders):
+			return nil
+		case errors.Is(err, context.DeadlineExceeded) && s.nc.IsConnected():
+			if silent++; silent == seatSilence {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(seatEvery):
+		}
+	}
+}
+
+// Take implements eventstore.Seat.
+func (s *Seat) Take() {
+	s.Leave(nil)
+	// An error is that of a closed connection: then nothing can be written either.
+	s.sub, _ = s.nc.Subscribe(seatSubject, func(m *nats.Msg) { _ = m.Respond([]byte(s.name)) })
+	_ = s.nc.FlushTimeout(seatTimeout)
+}
+
+// Leave implements eventstore.Seat.
+func (s *Seat) Leave(error) {
+	if s.sub != nil {
+		_ = s.sub.Unsubscribe()
+		s.sub = nil
+	}
+}
