@@ -67,9 +67,11 @@ func Authenticate(st *State, env *Env, accessKey, secret, token string) (identit
 }
 
 // MayTail reports whether the actor may watch the records of its account as they
-// are stored: the IAM action keytrail:TailRecords.
-func MayTail(st *State, env *Env, actor *identity.Actor) bool {
-	c := &call{st: st, req: &Request{Service: "keytrail"}, env: env, dec: &Decision{}, service: "keytrail",
+// are stored: the IAM action keytrail:TailRecords. Of the request, only where the
+// connection comes from is looked at: Source, Agent and Secure.
+func MayTail(st *State, env *Env, actor *identity.Actor, from *Request) bool {
+	req := &Request{Service: "keytrail", Source: from.Source, Agent: from.Agent, Secure: from.Secure}
+	c := &call{st: st, req: req, env: env, dec: &Decision{}, service: "keytrail",
 		actor: actor, account: actor.Principal.Account}
 	c.rec.At = env.Now
 	return c.try("keytrail:TailRecords", plain("*")).Allowed
