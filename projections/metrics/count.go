@@ -130,7 +130,7 @@ func knownService(service string) string {
 func (c *counts) event(operation string, eventType, raw []byte) {
 	c.Events[string(eventType)]++
 	switch string(eventType) {
-	case "Encrypted", "Decrypted", "DataKeyGenerated":
+	case "Encrypted", "Decrypted", "DataKeyGenerated", "DataKeyPairGenerated":
 		c.KeyUses.use(resource(event.Member(raw, "key")))
 	case "SecretValueRead":
 		c.Reads.use(secretName(resource(event.Member(raw, "secret"))))

@@ -43,6 +43,7 @@ const MaxNamed = 10_000
 // View counts the records of the log. It implements projections.View and
 // prometheus.Collector. Its methods may be called concurrently.
 type View struct {
+	log     eventstore.Log
 	options Options
 	known   map[string]string // operations by the name that a record has for them
 	shown   uint64            // sequence that counts are shown from, see Open
@@ -50,7 +51,6 @@ type View struct {
 	mu     sync.RWMutex
 	counts *counts
 	cursor uint64
-	root   eventstore.Hash // of the commit at cursor: the log that was counted
 	saved  time.Time
 	stale  bool // counted since saved
 }
@@ -72,13 +72,13 @@ func Open(ctx context.Context, log eventstore.Log, o Options) (*View, error) {
 	if o.Named < 0 || o.Named > MaxNamed {
 		return nil, fmt.Errorf("metrics: %d named series, want 0 to %d", o.Named, MaxNamed)
 	}
-	v := &View{options: o, known: knownOperations(), counts: newCounts(o.Named), saved: time.Now()}
+	v := &View{log: log, options: o, known: knownOperations(), counts: newCounts(o.Named), saved: time.Now()}
 	last, err := log.Last(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	v.shown = last
-	if err := v.restore(ctx, log); err != nil {
+	if err := v.restore(ctx); err != nil {
 		o.Observe(fmt.Errorf("metrics: count the log from its beginning: %w", err))
 	}
 	return v, nil
@@ -97,7 +97,7 @@ func (v *View) Cursor(context.Context) (uint64, error) {
 // Apply counts commits. The counts and the cursor move together in memory and
 // lie together in the snapshot, so neither is ever ahead of the other. Commits
 // that were counted are left out, a gap is an error.
-func (v *View) Apply(_ context.Context, commits []eventstore.Stored) error {
+func (v *View) Apply(ctx context.Context, commits []eventstore.Stored) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var o event.Outline
@@ -112,10 +112,10 @@ func (v *View) Apply(_ context.Context, commits []eventstore.Stored) error {
 		for _, line := range c.Lines {
 			v.count(line, &o)
 		}
-		v.cursor, v.root, v.stale = c.Seq, c.Root, true
+		v.cursor, v.stale = c.Seq, true
 	}
 	if v.options.Snapshot != "" && v.stale && time.Since(v.saved) >= v.options.Every {
-		v.save()
+		v.save(ctx)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (v *View) Apply(_ context.Context, commits []eventstore.Stored) error {
 func (v *View) Reset(context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.counts, v.cursor, v.root, v.stale = newCounts(v.options.Named), 0, eventstore.Hash{}, false
+	v.counts, v.cursor, v.stale = newCounts(v.options.Named), 0, false
 	if v.options.Snapshot == "" {
 		return nil
 	}
@@ -134,11 +134,14 @@ func (v *View) Reset(context.Context) error {
 	return nil
 }
 
-// Close writes the last snapshot. Apply must not be running.
+// Close writes the last snapshot, while the log is open still.
 func (v *View) Close() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.options.Snapshot != "" && v.stale {
-		v.save()
+		v.save(context.Background())
 	}
 }
+
+// askTimeout bounds how long a snapshot waits for the log.
+const askTimeout = 2 * time.Second

@@ -13,8 +13,6 @@ import (
 	"os"
 	"slices"
 	"time"
-
-	"github.com/keytrail/keytrail/eventstore"
 )
 
 // snapshotFormat grows with every change of how the log is counted: what an
@@ -28,7 +26,7 @@ type snapshot struct {
 	Format  int     `json:"format"`
 	Rules   string  `json:"rules"` // digest of what else decides how a record is counted
 	Cursor  uint64  `json:"cursor"`
-	Root    string  `json:"root"`
+	Root    string  `json:"root"` // of the commit at Cursor: which log was counted
 	Written string  `json:"written"`
 	Counts  *counts `json:"counts"`
 }
@@ -45,18 +43,24 @@ func (v *View) rules() string {
 
 // save writes the snapshot; v.mu is held. A failure is told and tried again
 // later: all that it costs is a longer replay.
-func (v *View) save() {
+func (v *View) save(ctx context.Context) {
 	v.saved = time.Now()
-	if err := v.write(); err != nil {
+	if err := v.write(ctx); err != nil {
 		v.options.Observe(fmt.Errorf("metrics: write the snapshot: %w", err))
 		return
 	}
 	v.stale = false
 }
 
-func (v *View) write() error {
+func (v *View) write(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout) // a scrape waits meanwhile
+	defer cancel()
+	last, err := v.log.Get(ctx, v.cursor)
+	if err != nil {
+		return err
+	}
 	line, err := json.Marshal(snapshot{
-		Format: snapshotFormat, Rules: v.rules(), Cursor: v.cursor, Root: hex.EncodeToString(v.root[:]),
+		Format: snapshotFormat, Rules: v.rules(), Cursor: v.cursor, Root: hex.EncodeToString(last.Root[:]),
 		Written: v.saved.UTC().Format(time.RFC3339), Counts: v.counts,
 	})
 	if err != nil {
@@ -73,7 +77,7 @@ func (v *View) write() error {
 
 // restore takes up the snapshot. Its error says why that could not be; a file
 // that is not there is none.
-func (v *View) restore(ctx context.Context, log eventstore.Log) error {
+func (v *View) restore(ctx context.Context) error {
 	if v.options.Snapshot == "" {
 		return nil
 	}
@@ -87,14 +91,14 @@ func (v *View) restore(ctx context.Context, log eventstore.Log) error {
 	if s.Format != snapshotFormat || s.Rules != v.rules() {
 		return errors.New("the snapshot was counted by other rules")
 	}
-	c, err := log.Get(ctx, s.Cursor)
+	c, err := v.log.Get(ctx, s.Cursor)
 	if err != nil {
 		return fmt.Errorf("the snapshot's last commit: %w", err)
 	}
 	if hex.EncodeToString(c.Root[:]) != s.Root {
 		return fmt.Errorf("the snapshot is of another log: it has the root %s at sequence %d, the log has %x", s.Root, s.Cursor, c.Root)
 	}
-	v.counts, v.cursor, v.root = s.Counts, s.Cursor, c.Root
+	v.counts, v.cursor = s.Counts, s.Cursor
 	return nil
 }
 

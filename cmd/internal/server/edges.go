@@ -55,6 +55,7 @@ func (s *Server) stored(p engine.Published) {
 	if api := s.api.Load(); api != nil {
 		api.Stored(p)
 	}
+	s.views.stored(p)
 }
 
 // changed tells both edges what may have revoked credentials.

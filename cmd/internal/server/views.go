@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/keytrail/keytrail/cmd/internal/engine"
 	"github.com/keytrail/keytrail/projections"
 	"github.com/keytrail/keytrail/projections/metrics"
 )
@@ -13,6 +15,7 @@ import (
 // views are the projections that this process keeps up to date. They follow the
 // log beside the write path and know of each other as little as it knows of them.
 type views struct {
+	tail    atomic.Pointer[projections.Tail] // of the log, fed by what this process stores
 	runners []*projections.Runner
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -25,13 +28,15 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 	s.views.stop = stop
 	tell := func(err error) { s.opts.Log.Warn().Err(err).Msg("a view of the log is held up") }
 
+	tail := projections.NewTail(s.log)
+	s.views.tail.Store(tail)
 	counts, err := metrics.Open(ctx, s.log, metrics.Options{Snapshot: s.dir.file(metricsFile), Named: s.opts.MetricsNamed, Observe: tell})
 	if err != nil {
 		return fmt.Errorf("open the metrics: %w", err)
 	}
 	s.views.close = append(s.views.close, counts.Close)
 	o.registry.MustRegister(counts, metrics.NewCensus(s.engine.Read, metrics.CensusOptions{Now: time.Now, Named: s.opts.MetricsNamed}))
-	s.follow(running, projections.NewRunner(s.log, counts, tell))
+	s.follow(running, projections.NewRunner(tail, counts, tell))
 
 	o.registry.MustRegister(newFollowing(s.log, s.views.runners), newSurroundings(s))
 	return nil
@@ -40,6 +45,13 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 func (s *Server) follow(ctx context.Context, r *projections.Runner) {
 	s.views.runners = append(s.views.runners, r)
 	s.views.done.Go(func() { _ = r.Run(ctx) }) // the error of ctx
+}
+
+// stored hands a commit that is on disk to the views.
+func (v *views) stored(p engine.Published) {
+	if tail := v.tail.Load(); tail != nil {
+		tail.Stored(p.Subject, p.Seq, p.First, p.Lines)
+	}
 }
 
 // stopViews ends the following and lets the views put down what they hold.
