@@ -92,6 +92,7 @@ const (
 
 // Codes of CloudTrail.
 const (
+	InvalidEventCategoryException    Code = "InvalidEventCategoryException"
 	InvalidLookupAttributesException Code = "InvalidLookupAttributesException"
 	InvalidMaxResultsException       Code = "InvalidMaxResultsException"
 	InvalidTimeRangeException        Code = "InvalidTimeRangeException"

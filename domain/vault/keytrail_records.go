@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"github.com/keytrail/keytrail/domain/event"
@@ -91,9 +90,8 @@ func (c *call) concerns(r *event.Record) bool {
 	if r.Who.Account == c.account {
 		return true
 	}
-	mark := []byte(":" + c.account + ":")
-	for _, arn := range r.Resources {
-		if bytes.Contains([]byte(arn), mark) {
+	for _, resource := range r.Resources {
+		if accountOfARN(resource) == c.account {
 			return true
 		}
 	}

@@ -37,6 +37,9 @@ type Request struct {
 	// Evidence is the record lines that NeedsEvidence asked for, read from the log
 	// by the engine.
 	Evidence [][]byte
+	// Trail is the answer to what NeedsTrail asked, fetched by the engine from the
+	// view of the log.
+	Trail *TrailAnswer
 	// Prepared is the private key that NeedsKey asked for, made by the engine.
 	Prepared *Prepared
 }

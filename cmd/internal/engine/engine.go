@@ -52,6 +52,9 @@ type Config struct {
 	// credentials may have been revoked. It runs after the records are on disk.
 	Changed func([]event.Event)
 	Observe func(eventstore.Commitment)
+
+	// Trail, if set, answers the operations that ask for records.
+	Trail Trail
 	// Answered, if set, is told of every call's service and request id and of how
 	// long its caller waited. It is called concurrently and must be quick.
 	Answered func(service, requestID string, took time.Duration)
@@ -167,6 +170,10 @@ func (e *Engine) env() *vault.Env {
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
 		e.withEvidence(want, req, done)
+		return
+	}
+	if e.cfg.Trail != nil && req.Trail == nil && vault.AsksTrail(req.Service, req.Operation) {
+		e.withTrail(req, done)
 		return
 	}
 	if spec, ok := vault.NeedsKey(req); ok && req.Prepared == nil {
