@@ -37,8 +37,9 @@ func (d *dataDir) advise(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &damage), errors.As(err, &unreadable):
-		return fmt.Errorf("%w\n  Nothing is served from a damaged log. Keep a copy of %s as it is, see how far the damage goes with"+
-			"\n  keytrail verify --data-dir %s, and put %s and %s back from one backup", err, d.path, d.path, d.file(natsDir), d.file(headFile))
+		return fmt.Errorf("%w\n  Nothing is served from a damaged log. Keep a copy of %s as it is (after an unclean stop %s has the log's files as"+
+			"\n  they were before this start), see how far the damage goes with keytrail verify --data-dir %s, and put %s and %s back from one backup",
+			err, d.path, beforeDir, d.path, d.file(natsDir), d.file(headFile))
 	case errors.Is(err, eventstore.ErrHeadDamaged):
 		return fmt.Errorf("%w\n  Walk the log and write the head file anew: keytrail verify --data-dir %s --write-head", err, d.path)
 	case errors.Is(err, engine.ErrWrongRootKey):

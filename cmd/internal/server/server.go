@@ -102,6 +102,11 @@ func (s *Server) start(ctx context.Context) error {
 	if s.head, err = eventstore.OpenHead(s.dir.file(headFile)); err != nil {
 		return s.dir.advise(err)
 	}
+	if s.opts.NATSURL == "" {
+		if _, err := s.dir.keepEvidence(); err != nil {
+			s.opts.Log.Warn().Err(err).Msg("the last stop was not clean, and the log's files could not be copied aside before they are opened")
+		}
+	}
 	s.auth = natsapi.NewAuthenticator()
 	writer, err := s.startNATS(ctx)
 	if err != nil {
@@ -131,6 +136,9 @@ func (s *Server) start(ctx context.Context) error {
 	})
 	if err != nil {
 		return s.advise(err)
+	}
+	if err := s.dir.dropEvidence(); err != nil {
+		return fmt.Errorf("remove the copy of the log that has passed its check: %w", err)
 	}
 	if err := s.initialize(ctx); err != nil {
 		return err
