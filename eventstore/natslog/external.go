@@ -22,8 +22,8 @@ func ExternalLogins() []Login {
 	writer, responder := writerPermissions(), responderPermissions()
 	return []Login{
 		{"writer", AccountVault,
-			slices.Concat(writer.Publish.Allow, []string{"$JS.API.STREAM.CREATE." + StreamName, seatSubject}),
-			slices.Concat(writer.Subscribe.Allow, []string{seatSubject})},
+			slices.Concat(writer.Publish.Allow, []string{"$JS.API.STREAM.CREATE." + StreamName, seatSubject, seatAnswers + "*"}),
+			slices.Concat(writer.Subscribe.Allow, []string{seatSubject, seatAnswers + "*"})},
 		{"responder", AccountClients, responder.Publish.Allow, responder.Subscribe.Allow},
 		{"callout", AccountAuth, []string{"$SYS._INBOX.>"}, []string{"$SYS.REQ.USER.AUTH"}},
 		{"system", AccountSystem,

@@ -10,9 +10,13 @@ import (
 	"github.com/keytrail/keytrail/eventstore"
 )
 
-// seatSubject is where the process that writes the log answers those that wait
-// for its place, in the writers' account.
-const seatSubject = "keytrail.writer"
+// seatSubject is where the process that writes the log is asked by those that wait
+// for its place, in the writers' account. It answers below it: a writer may not
+// publish to inboxes.
+const (
+	seatSubject = "keytrail.writer"
+	seatAnswers = seatSubject + "."
+)
 
 // How those that wait ask. Who does not answer so often, though its subscription
 // is there, hangs.
@@ -48,9 +52,7 @@ func NewSeat(nc *nats.Conn, name string, waiting func(holder string)) *Seat {
 func (s *Seat) Wait(ctx context.Context) error {
 	silent, last := 0, ""
 	for {
-		asked, cancel := context.WithTimeout(ctx, seatTimeout)
-		m, err := s.nc.RequestWithContext(asked, seatSubject, nil)
-		cancel()
+		m, err := s.ask(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -73,6 +75,21 @@ func (s *Seat) Wait(ctx context.Context) error {
 		case <-time.After(seatEvery):
 		}
 	}
+}
+
+func (s *Seat) ask(ctx context.Context) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, seatTimeout)
+	defer cancel()
+	reply := seatAnswers + nats.NewInbox()[len(nats.InboxPrefix):]
+	sub, err := s.nc.SubscribeSync(reply)
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Unsubscribe()
+	if err := s.nc.PublishRequest(seatSubject, reply, nil); err != nil {
+		return nil, err
+	}
+	return sub.NextMsgWithContext(ctx)
 }
 
 // Take implements eventstore.Seat.

@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/keytrail/keytrail/eventstore/natslog"
 )
 
 // probeUser is no access key: no caller and no record ever has that name.
@@ -78,20 +81,26 @@ func (c *Callout) tryServer(url string) error {
 		c.probe.asked.Store(false)
 		nc, err := nats.Connect(url, options...)
 		asked := c.probe.asked.Load()
-		switch {
+		switch refused := errors.Is(err, nats.ErrAuthorization); {
 		case err == nil:
 			nc.Close()
 			if asked {
 				return nil
 			}
-			return fmt.Errorf("%w: it let a stranger in without asking; its configuration has no authorization { auth_callout } or a no_auth_user", ErrNotJudge)
-		case !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) && !errors.Is(err, nats.ErrTimeout):
-			return err
+			return fmt.Errorf("%w: it let a stranger in without asking", ErrNotJudge)
 		case asked:
-			return fmt.Errorf("%w: it did not take the answer; auth_callout.issuer is not the public key of issuer.nk, or there is no account CLIENTS", ErrNotJudge)
-		case trial == trials:
-			return fmt.Errorf("%w: it did not ask; its configuration has no authorization { auth_callout } for account AUTH, or another keytrail answers", ErrNotJudge)
+			return fmt.Errorf("%w: it did not take the answer; auth_callout.issuer is not the public key of issuer.nk, or there is no account %s", ErrNotJudge, natslog.AccountClients)
+		case unreachable(err):
+			return err
+		case !refused || trial == trials:
+			return fmt.Errorf("%w: it did not ask (%w); its configuration has no authorization { auth_callout } for account %s, or another keytrail answers", ErrNotJudge, err, natslog.AccountAuth)
 		}
 		time.Sleep(trialPause)
 	}
+}
+
+// unreachable tells a server that is not there from one that does not let us in.
+func unreachable(err error) bool {
+	var network *net.OpError
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrSecureConnWanted) || errors.As(err, &network)
 }
