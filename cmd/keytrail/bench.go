@@ -21,6 +21,8 @@ func benchCommand() *cobra.Command {
 		Long: `Measure audited operations per second on a temporary server, and beside them what the same
 machine does at best: bare request-reply, and request-reply with one durable append, in the
 same NATS server, through the same group commit, without a vault. The goal is a ratio of 0.8.
+With --transport http all three are over HTTP, the floor being a bare net/http server that
+verifies nothing; the goal then is 0.7.
 
 The three loads take turns, each for --seconds in all, so a run takes three times as long.`,
 		Args: exactly(0),
@@ -28,6 +30,8 @@ The three loads take turns, each for --seconds in all, so a run takes three time
 			switch {
 			case o.What != bench.Decrypt && o.What != bench.GetSecretValue:
 				return usagef("--what %s: want %s or %s", o.What, bench.Decrypt, bench.GetSecretValue)
+			case o.Transport != bench.NATS && o.Transport != bench.HTTP:
+				return usagef("--transport %s: want %s or %s", o.Transport, bench.NATS, bench.HTTP)
 			case o.Callers < 1 || o.Callers > bench.MaxCallers:
 				return usagef("--callers %d: want 1 to %d", o.Callers, bench.MaxCallers)
 			case o.Seconds < 1 || o.Seconds > bench.MaxSeconds:
@@ -56,6 +60,7 @@ The three loads take turns, each for --seconds in all, so a run takes three time
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.What, "what", bench.Decrypt, "operation: "+bench.Decrypt+" or "+bench.GetSecretValue)
+	f.StringVar(&o.Transport, "transport", bench.NATS, "how callers call: "+bench.NATS+", or "+bench.HTTP+" with signed AWS JSON requests")
 	f.IntVar(&o.Callers, "callers", 64, "callers that each wait for their reply")
 	f.IntVar(&o.Seconds, "seconds", 10, "measuring time of each load")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object and nothing else")

@@ -40,6 +40,7 @@ const rounds = 5
 type Options struct {
 	Executable string // of keytrail, for the children
 	What       string // Decrypt or GetSecretValue
+	Transport  string // NATS or HTTP; "" = NATS
 	Callers    int    // callers that each wait for their reply; 1..MaxCallers
 	Seconds    int    // measuring time of each of the three loads, over all rounds; 1..MaxSeconds
 	Progress   io.Writer
@@ -51,14 +52,15 @@ type Options struct {
 
 // Result is what a run measured: medians over the rounds.
 type Result struct {
-	What    string
-	Callers int
-	Seconds int
-	Vault   Figures // audited operations of the vault
-	Append  Figures // request-reply and one durable append: the ceiling
-	Echo    Figures // request-reply alone
-	PeakRSS float64 // of the server's process in MiB; 0 where the system does not tell
-	Total   int64   // operations of the vault, measured or not
+	What      string
+	Transport string
+	Callers   int
+	Seconds   int
+	Vault     Figures // audited operations of the vault
+	Append    Figures // request-reply and one durable append: the ceiling
+	Echo      Figures // request-reply alone
+	PeakRSS   float64 // of the server's process in MiB; 0 where the system does not tell
+	Total     int64   // operations of the vault, measured or not
 }
 
 // Figures of one load.
@@ -116,7 +118,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	return &Result{
-		What: o.What, Callers: o.Callers, Seconds: o.Seconds,
+		What: o.What, Transport: o.Transport, Callers: o.Callers, Seconds: o.Seconds,
 		Vault: vault.figures(), Append: durable.figures(), Echo: echo.figures(),
 		PeakRSS: server.peakRSS(), Total: vault.made.Load(),
 	}, nil
@@ -130,6 +132,12 @@ func (o *Options) check() error {
 		return fmt.Errorf("bench: %d callers, want 1 to %d", o.Callers, MaxCallers)
 	case o.Seconds < 1 || o.Seconds > MaxSeconds:
 		return fmt.Errorf("bench: %d seconds, want 1 to %d", o.Seconds, MaxSeconds)
+	}
+	if o.Transport == "" {
+		o.Transport = NATS
+	}
+	if o.Transport != NATS && o.Transport != HTTP {
+		return fmt.Errorf("bench: no such transport %q: %s or %s", o.Transport, NATS, HTTP)
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard

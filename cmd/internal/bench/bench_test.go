@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func testSample() *sample {
 	line := `{"n":7,"op":"kms:Decrypt","pad":"` + strings.Repeat("x", 500) + `"}`
 	return &sample{
-		Operation: "Decrypt", Body: []byte(`{"CiphertextBlob":"AAAA"}`), Want: []byte(`"Plaintext":"aGk="`),
+		Service: "kms", Operation: "Decrypt", Body: []byte(`{"CiphertextBlob":"AAAA"}`), Want: []byte(`"Plaintext":"aGk="`),
 		Header: nats.Header{headerReceipt: {"7 3"}}, Reply: []byte(`{"Plaintext":"aGk=","KeyId":"k"}`),
 		Lines: [][]byte{[]byte(line), []byte(line)},
 	}
@@ -95,6 +95,35 @@ func TestCeilingStoresWhatItAnswers(t *testing.T) {
 				t.Errorf("%d records on disk for at least %d answers of 2", got, l.made.Load())
 			}
 		}
+	}
+}
+
+// The same over HTTP, where the ceiling is a bare net/http server.
+func TestCeilingOverHTTP(t *testing.T) {
+	s := testSample()
+	c, _ := startTestCeiling(t, s)
+	for _, service := range []string{echoService, appendService} {
+		l, err := ceilingLoad(c, &Options{Callers: 8, Transport: HTTP}, service, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		if err := l.run(t.Context(), 200*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		if stored := l.figures().RecordsPerCommit >= 2; stored != (service == appendService) {
+			t.Errorf("%s: %v records a commit", service, l.figures().RecordsPerCommit)
+		}
+	}
+	wrong := testSample()
+	wrong.Want = []byte("something else")
+	l, err := ceilingLoad(c, &Options{Callers: 1, Transport: HTTP}, echoService, wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	if err := l.run(t.Context(), 100*time.Millisecond); err == nil {
+		t.Error("a wrong reply goes unnoticed")
 	}
 }
 

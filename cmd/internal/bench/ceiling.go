@@ -32,13 +32,13 @@ func startCeiling(ctx context.Context, o *Options, dir string, s *sample) (*chil
 
 // ceilingLoad is the vault's load, put to a service of the ceiling.
 func ceilingLoad(ceiling *child, o *Options, service string, s *sample) (*load, error) {
-	conns, err := ceiling.connect(ceiling.admin(), o.Callers)
+	conns, err := o.connections(ceiling, ceiling.admin(), "/"+service)
 	if err != nil {
 		return nil, err
 	}
 	l := &load{name: service, child: ceiling, conns: conns}
 	for range o.Callers {
-		l.calls = append(l.calls, call{subject: ceiling.admin().subject(service, s.Operation), body: s.Body, want: s.Want})
+		l.calls = append(l.calls, call{service: s.Service, operation: s.Operation, subject: ceiling.admin().subject(service, s.Operation), body: s.Body, want: s.Want})
 	}
 	return l, nil
 }

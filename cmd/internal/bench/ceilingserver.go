@@ -75,8 +75,11 @@ type ceiling struct {
 	records   atomic.Uint64
 }
 
-// ticket is one request: where its answer goes.
-type ticket struct{ reply string }
+// ticket is one request: where its answer goes, a subject or a waiting handler.
+type ticket struct {
+	reply string
+	done  chan<- error
+}
 
 type release struct {
 	tickets []ticket
@@ -114,8 +117,13 @@ func (c *ceiling) serve(ctx context.Context, dir, url string) error {
 	}
 	defer listener.Close()
 	go http.Serve(listener, http.HandlerFunc(c.metrics))
-	env := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport KEYTRAIL_NATS_URL=%s\nexport KEYTRAIL_OPS_URL=http://%s\n",
-		c.door.id, c.door.secret, url, listener.Addr())
+	endpoint, end, err := c.serveHTTP()
+	if err != nil {
+		return fmt.Errorf("ceiling: %w", err)
+	}
+	defer end()
+	env := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_ENDPOINT_URL=%s\nexport KEYTRAIL_NATS_URL=%s\nexport KEYTRAIL_OPS_URL=http://%s\n",
+		c.door.id, c.door.secret, endpoint, url, listener.Addr())
 	path := filepath.Join(dir, envFile)
 	if err := os.WriteFile(path+".new", []byte(env), 0o600); err != nil {
 		return fmt.Errorf("ceiling: %w", err)
@@ -129,27 +137,35 @@ func (c *ceiling) serve(ctx context.Context, dir, url string) error {
 
 func (c *ceiling) handle(m *nats.Msg) {
 	if strings.Contains(m.Subject, "."+echoService+".") {
-		c.answer(m.Reply)
+		c.answer(ticket{reply: m.Reply})
 		return
 	}
-	if err := c.committer.Submit(eventstore.Use, ticket{m.Reply}); err != nil {
-		c.fail(m.Reply, err)
+	if err := c.committer.Submit(eventstore.Use, ticket{reply: m.Reply}); err != nil {
+		c.fail(ticket{reply: m.Reply}, err)
 	}
 }
 
-func (c *ceiling) answer(reply string) {
-	c.conn.PublishMsg(&nats.Msg{Subject: reply, Header: c.sample.Header, Data: c.sample.Reply})
+func (c *ceiling) answer(t ticket) {
+	if t.done != nil {
+		t.done <- nil
+		return
+	}
+	c.conn.PublishMsg(&nats.Msg{Subject: t.reply, Header: c.sample.Header, Data: c.sample.Reply})
 }
 
-func (c *ceiling) fail(reply string, err error) {
-	c.conn.PublishMsg(&nats.Msg{Subject: reply, Header: nats.Header{headerError: {err.Error()}}})
+func (c *ceiling) fail(t ticket, err error) {
+	if t.done != nil {
+		t.done <- err
+		return
+	}
+	c.conn.PublishMsg(&nats.Msg{Subject: t.reply, Header: nats.Header{headerError: {err.Error()}}})
 }
 
 // release answers what is on disk, so that the next commit does not wait for it.
 func (c *ceiling) release() {
 	for r := range c.releases {
 		for _, t := range r.tickets {
-			c.answer(t.reply)
+			c.answer(t)
 		}
 		r.batch.Free()
 	}
@@ -187,7 +203,7 @@ func (c *ceiling) Stored(_ eventstore.Subject, tickets []ticket, batch *eventsto
 // Failed implements eventstore.Bridge.
 func (c *ceiling) Failed(tickets []ticket, err error) {
 	for _, t := range tickets {
-		c.fail(t.reply, err)
+		c.fail(t, err)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -29,9 +27,10 @@ const (
 
 // call is what one caller asks again and again.
 type call struct {
-	subject string
-	body    []byte
-	want    []byte // part of every right reply's body
+	service, operation string
+	subject            string // over NATS
+	body               []byte
+	want               []byte // part of every right reply's body
 }
 
 // load is callers that ask a child, each waiting for its reply before it asks
@@ -39,7 +38,7 @@ type call struct {
 type load struct {
 	name   string
 	child  *child
-	conns  []*nats.Conn
+	conns  []conn
 	calls  []call // one for each caller
 	made   atomic.Int64
 	slices []Figures
@@ -71,7 +70,7 @@ func (l *load) run(ctx context.Context, length time.Duration) error {
 			conn := l.conns[i%len(l.conns)]
 			for phase.Load() != over {
 				began := time.Now()
-				err := l.calls[i].ask(conn)
+				err := conn.ask(&l.calls[i])
 				if err != nil {
 					failed <- err
 					return
@@ -153,20 +152,13 @@ func wait(ctx context.Context, d time.Duration, failed <-chan error) error {
 	}
 }
 
-// ask makes the call once and checks the reply.
-func (c *call) ask(conn *nats.Conn) error {
-	m, err := conn.Request(c.subject, c.body, replyTimeout)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.subject, err)
+// check tells whether a reply is the right one.
+func (c *call) check(receipt string, reply []byte) error {
+	if receipt == "" {
+		return fmt.Errorf("%s: a reply without a receipt", c.operation)
 	}
-	if refusal := m.Header.Get(headerError); refusal != "" {
-		return fmt.Errorf("%s was refused: %s", c.subject, refusal)
-	}
-	if m.Header.Get(headerReceipt) == "" {
-		return fmt.Errorf("%s: a reply without a receipt", c.subject)
-	}
-	if !bytes.Contains(m.Data, c.want) {
-		return fmt.Errorf("%s: a reply of %d bytes that is not the right one", c.subject, len(m.Data))
+	if !bytes.Contains(reply, c.want) {
+		return fmt.Errorf("%s: a reply of %d bytes that is not the right one", c.operation, len(reply))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 func (r *Result) WriteJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(struct {
 		What             string  `json:"what"`
+		Transport        string  `json:"transport,omitempty"`
 		Callers          int     `json:"callers"`
 		Seconds          int     `json:"seconds"`
 		OpsPerS          float64 `json:"ops_per_s"`
@@ -25,7 +26,7 @@ func (r *Result) WriteJSON(w io.Writer) error {
 		Ceiling          float64 `json:"ceiling_ops_per_s"`
 		Ratio            float64 `json:"ratio"`
 	}{
-		r.What, r.Callers, r.Seconds, round(r.Vault.Rate, 0), round(r.Vault.P50, 3), round(r.Vault.P99, 3),
+		r.What, r.Transport, r.Callers, r.Seconds, round(r.Vault.Rate, 0), round(r.Vault.P50, 3), round(r.Vault.P99, 3),
 		round(r.Vault.RecordsPerCommit, 1), round(r.Vault.CPU, 1), round(r.PeakRSS, 1),
 		round(r.Echo.Rate, 0), round(r.Append.Rate, 0), round(r.Ratio(), 3),
 	})
@@ -33,8 +34,12 @@ func (r *Result) WriteJSON(w io.Writer) error {
 
 // WriteTable writes the result for people.
 func (r *Result) WriteTable(w io.Writer) error {
-	fmt.Fprintf(w, "%s, %d callers on %d connections, %d s of each load in %d rounds (medians)\n\n",
-		r.What, r.Callers, min(r.Callers, connections), r.Seconds, rounds)
+	conns := min(r.Callers, connections)
+	if r.Transport == HTTP {
+		conns = r.Callers
+	}
+	fmt.Fprintf(w, "%s over %s, %d callers on %d connections, %d s of each load in %d rounds (medians)\n\n",
+		r.What, r.Transport, r.Callers, conns, r.Seconds, rounds)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "load\tops/s\tp50 ms\tp99 ms\tCPU us/op\trecords/commit\t")
 	for _, row := range []struct {

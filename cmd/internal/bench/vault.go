@@ -28,6 +28,7 @@ func profiled(file string, args []string) []string {
 // sample is one call of the vault with all that it left: what the ceiling answers
 // and stores instead, without a vault.
 type sample struct {
+	Service   string      // "kms"
 	Operation string      // "Decrypt"
 	Body      []byte      // of the request
 	Want      []byte      // part of the reply
@@ -61,10 +62,16 @@ func prepare(ctx context.Context, server *child, o *Options) (*load, *sample, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if l.conns, err = server.connect(app, o.Callers); err != nil {
+	if l.conns, err = o.connections(server, app, "/"); err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
-	s, err := a.sample(l.conns[0], operation, &l.calls[0])
+	own, err := server.connect(app, 1)
+	if err != nil {
+		l.close()
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	defer own[0].Close()
+	s, err := a.sample(own[0], operation, &l.calls[0])
 	if err != nil {
 		l.close()
 		return nil, nil, fmt.Errorf("look at one call: %w", err)
@@ -154,7 +161,7 @@ func (a *admin) decryptions(app credentials, callers int) ([]call, error) {
 			return nil, err
 		}
 		calls[i] = call{
-			subject: app.subject("kms", "Decrypt"), body: body,
+			service: "kms", operation: "Decrypt", subject: app.subject("kms", "Decrypt"), body: body,
 			want: []byte(`"Plaintext":"` + base64.StdEncoding.EncodeToString(plaintext) + `"`),
 		}
 	}
@@ -178,7 +185,7 @@ func (a *admin) secretReads(app credentials, callers int) ([]call, error) {
 			return nil, err
 		}
 		calls[i] = call{
-			subject: app.subject("secretsmanager", "GetSecretValue"), body: body,
+			service: "secretsmanager", operation: "GetSecretValue", subject: app.subject("secretsmanager", "GetSecretValue"), body: body,
 			want: []byte(`"SecretString":"` + text + `"`),
 		}
 	}
@@ -187,14 +194,14 @@ func (a *admin) secretReads(app credentials, callers int) ([]call, error) {
 
 // sample makes one of the calls and fetches its records.
 func (a *admin) sample(conn *nats.Conn, operation string, c *call) (*sample, error) {
-	if err := c.ask(conn); err != nil {
+	if err := (natsConn{conn}).ask(c); err != nil {
 		return nil, err
 	}
 	m, err := a.raw(conn, c.subject, c.body, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &sample{Operation: operation, Body: c.body, Want: c.want, Header: m.Header, Reply: m.Data}
+	s := &sample{Service: c.service, Operation: operation, Body: c.body, Want: c.want, Header: m.Header, Reply: m.Data}
 	var found struct{ Records []json.RawMessage }
 	request := map[string]any{"RequestId": m.Header.Get("Keytrail-Request-Id")}
 	if err := a.call("keytrail", "GetRecord", request, &found); err != nil {
