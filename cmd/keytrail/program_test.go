@@ -144,7 +144,7 @@ func TestProgramServerStarts(t *testing.T) {
 		}
 	})
 	t.Run("not loopback", func(t *testing.T) {
-		for flag, missing := range map[string]string{"--nats-listen": "--nats-tls-cert", "--http-listen": "--http-tls-cert"} {
+		for flag, missing := range map[string]string{"--nats-listen": "--nats-tls-cert", "--http-listen": "--http-tls-cert", "--ops-listen": "--ops-tls-cert"} {
 			for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
 				s := spawn(t, t.TempDir(), nil, flag, address)
 				if s.wait(t) == nil || !strings.Contains(s.stderr.String(), missing) {

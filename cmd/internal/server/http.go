@@ -30,18 +30,9 @@ func (s *Server) serveHTTP() error {
 	if s.opts.HTTPListen == "" {
 		return nil
 	}
-	tlsConfig, err := s.opts.HTTPTLS.config("--http-tls-cert", "--http-tls-key")
+	listener, tlsConfig, err := listenSafely("--http-listen", s.opts.HTTPListen, s.opts.HTTPTLS, "--http-tls-cert", "--http-tls-key")
 	if err != nil {
 		return err
-	}
-	if tlsConfig == nil {
-		if err := loopback(s.opts.HTTPListen); err != nil {
-			return err
-		}
-	}
-	listener, err := net.Listen("tcp", s.opts.HTTPListen)
-	if err != nil {
-		return fmt.Errorf("--http-listen: %w", err)
 	}
 	service := awsapi.New(s.engine, awsapi.Options{TLS: tlsConfig})
 	s.aws.Store(service)
@@ -58,13 +49,23 @@ func (s *Server) serveHTTP() error {
 	return nil
 }
 
-func loopback(listen string) error {
-	host, _, err := net.SplitHostPort(listen)
+// listenSafely listens on the address that a flag names. What other machines can
+// reach needs TLS.
+func listenSafely(flag, address string, pair KeyPair, certFlag, keyFlag string) (net.Listener, *tls.Config, error) {
+	tlsConfig, err := pair.config(certFlag, keyFlag)
 	if err != nil {
-		return fmt.Errorf("--http-listen: %w", err)
+		return nil, nil, err
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--http-listen %s can be reached from other machines: it needs --http-tls-cert and --http-tls-key", listen)
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	return nil
+	if ip := net.ParseIP(host); tlsConfig == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, nil, fmt.Errorf("%s %s can be reached from other machines: it needs %s and %s", flag, address, certFlag, keyFlag)
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return listener, tlsConfig, nil
 }

@@ -7,6 +7,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -52,6 +53,7 @@ type Options struct {
 	TakeOver     bool   // displace the process that writes the log of external servers
 	NATSTLS      KeyPair
 	HTTPTLS      KeyPair
+	OpsTLS       KeyPair
 	RekeyMode    vault.RekeyMode
 	UnsafeNoSync bool
 	MetricsNamed int // keys and secrets that have series of their own; the rest are one series
@@ -263,11 +265,15 @@ func (s *Server) serveOps(metrics *operational) error {
 	if s.opts.OpsListen == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", s.opts.OpsListen)
+	listener, tlsConfig, err := listenSafely("--ops-listen", s.opts.OpsListen, s.opts.OpsTLS, "--ops-tls-cert", "--ops-tls-key")
 	if err != nil {
-		return fmt.Errorf("--ops-listen: %w", err)
+		return err
 	}
 	s.opsURL = reachable("http://" + listener.Addr().String())
+	if tlsConfig != nil {
+		s.opsURL = reachable("https://" + listener.Addr().String())
+		listener = tls.NewListener(listener, tlsConfig)
+	}
 	s.ops = &http.Server{Handler: opsHandler(metrics, s.Ready), ReadHeaderTimeout: opsTimeout, WriteTimeout: opsTimeout,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go s.ops.Serve(listener)
