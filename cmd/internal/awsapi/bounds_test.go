@@ -104,14 +104,21 @@ func TestHeaderBombs(t *testing.T) {
 	}
 }
 
-// TestIdleConnections: strangers who open connections and stay silent drive out
-// each other, not callers.
+// TestIdleConnections: strangers who open connections and stay silent, or take
+// their time, drive out each other, not callers.
 func TestIdleConnections(t *testing.T) {
 	const most = 64
 	w := newWorld(t, func(o *awsapi.Options) { o.MaxConnections = most })
 	var open []net.Conn
-	for range 10 * most {
-		open = append(open, w.dial())
+	for i := range 10 * most {
+		c := w.dial()
+		switch i % 3 { // silent, slow with its headers, slow with its body
+		case 1:
+			io.WriteString(c, "POST / HTTP/1.1\r\nX-Slow: ")
+		case 2:
+			io.WriteString(c, w.head(100)+"{")
+		}
+		open = append(open, c)
 	}
 	w.unharmed("idle connections")
 	for _, c := range open[:8*most] { // the oldest are gone

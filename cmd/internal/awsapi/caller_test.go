@@ -2,8 +2,10 @@ package awsapi_test
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +132,41 @@ func TestHeadersClaimNothing(t *testing.T) {
 	}
 	if rec := w.last(); rec.Via != "" || rec.Source != "127.0.0.1" || rec.Who.Name != "admin" || rec.Agent != "secretsmanager.amazonaws.com" {
 		t.Errorf("recorded %+v", rec)
+	}
+}
+
+// TestTLS: over an encrypted connection a call counts as such.
+func TestTLS(t *testing.T) {
+	borrowed := httptest.NewTLSServer(http.NotFoundHandler())
+	defer borrowed.Close()
+	w := newWorld(t, func(o *awsapi.Options) {
+		o.TLS = &tls.Config{Certificates: borrowed.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	})
+	q := w.signedFor(w.admin, jsonRequest("kms", "TrentService.ListKeys", object{}), "https")
+	res, err := borrowed.Client().Do(q)
+	check(t, err)
+	defer res.Body.Close()
+	if res.StatusCode != 200 || res.ProtoMajor != 1 {
+		t.Errorf("%s over %s", res.Status, res.Proto)
+	}
+	if res, err := http.Get("http://" + w.host + "/"); err == nil && res.StatusCode != 400 {
+		t.Errorf("in the clear: %s", res.Status)
+	}
+}
+
+// TestGlobalServices: clients sign for IAM and STS in us-east-1 whatever their
+// Region.
+func TestGlobalServices(t *testing.T) {
+	w := newWorld(t)
+	for _, service := range []string{"iam", "sts"} {
+		action := map[string]string{"iam": "ListUsers", "sts": "GetCallerIdentity"}[service]
+		for where, want := range map[string]int{region: 200, "us-east-1": 200, "ap-south-1": 403} {
+			r := queryRequest(service, action)
+			r.region = where
+			if got := w.do(w.admin, r); got.status != want {
+				t.Errorf("%s in %s: %d %s", service, where, got.status, got.body)
+			}
+		}
 	}
 }
 

@@ -137,9 +137,14 @@ func queryRequest(service, action string, parameters ...string) *request {
 // signed is the request as these credentials send it.
 func (w *world) signed(c credentials, r *request) *http.Request {
 	w.t.Helper()
+	return w.signedFor(c, r, "http")
+}
+
+func (w *world) signedFor(c credentials, r *request, scheme string) *http.Request {
+	w.t.Helper()
 	s := &sigv4.Request{Method: r.method, Path: r.path, Query: r.query, Host: w.host, Header: r.header}
 	sigv4.NewSigner(c.id, c.secret, c.token, r.region, r.service).Sign(s, sha256.Sum256([]byte(r.body)), w.now())
-	target := "http://" + w.host + r.path
+	target := scheme + "://" + w.host + r.path
 	if r.query != "" {
 		target += "?" + r.query
 	}
