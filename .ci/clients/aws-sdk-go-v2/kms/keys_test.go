@@ -93,7 +93,7 @@ func TestKeyLife(t *testing.T) {
 	target.RefusedAs(t, err, "ValidationException")
 	scheduled, err := api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: key, PendingWindowInDays: aws.Int32(7)})
 	target.Must(t, err)
-	if left := time.Until(*scheduled.DeletionDate); (left - 7*24*time.Hour).Abs() > time.Minute || scheduled.KeyState != types.KeyStatePendingDeletion || *scheduled.PendingWindowInDays != 7 {
+	if left := time.Until(*scheduled.DeletionDate); (left-7*24*time.Hour).Abs() > time.Minute || scheduled.KeyState != types.KeyStatePendingDeletion || *scheduled.PendingWindowInDays != 7 {
 		t.Errorf("scheduled %+v, %v from now", scheduled, left)
 	}
 	for _, err := range []error{encrypt(), decrypt()} {
