@@ -91,3 +91,37 @@ func TestTailNeedsPermission(t *testing.T) {
 		t.Error("a user without keytrail:TailRecords watches")
 	}
 }
+
+// Where a connection comes from counts for watching as it does for calls.
+func TestTailConditions(t *testing.T) {
+	w := newWorld(t, setting{})
+	admin := w.as(w.admin)
+	watcher := w.user("watcher")
+	for name, tc := range map[string]struct {
+		condition object
+		from      string
+		may       bool
+	}{
+		"address inside":  {object{"IpAddress": object{"aws:SourceIp": "127.0.0.2/32"}}, "127.0.0.2", true},
+		"address outside": {object{"IpAddress": object{"aws:SourceIp": "127.0.0.2/32"}}, "127.0.0.1", false},
+		"not that one":    {object{"NotIpAddress": object{"aws:SourceIp": "127.0.0.2/32"}}, "127.0.0.2", false},
+		"secure":          {object{"Bool": object{"aws:SecureTransport": "true"}}, "127.0.0.1", true},
+		"insecure alone":  {object{"Bool": object{"aws:SecureTransport": "false"}}, "127.0.0.1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy, err := json.Marshal(object{"Version": "2012-10-17", "Statement": object{
+				"Effect": "Allow", "Action": "keytrail:TailRecords", "Resource": "*", "Condition": tc.condition}})
+			check(t, err)
+			w := w.on(t)
+			w.call(admin, "iam", "PutUserPolicy", object{"UserName": "watcher", "PolicyName": "p", "PolicyDocument": string(policy)})
+			c := w.from(tc.from, watcher)
+			sub, err := c.Conn().SubscribeSync("keytrail.live." + account + ".>")
+			check(t, err)
+			check(t, c.Conn().Flush())
+			w.call(admin, "sts", "GetCallerIdentity", nil)
+			if _, err := sub.NextMsg(time.Second); (err == nil) != tc.may {
+				t.Errorf("watching: %v, want it to be allowed: %v", err, tc.may)
+			}
+		})
+	}
+}
