@@ -25,7 +25,8 @@ type item struct {
 
 // recorder is a bridge that stores each item as one line and notes what happens.
 type recorder struct {
-	log eventstore.Log
+	log    eventstore.Log
+	claims string // if set, every load appends a line of its own, with this in its id
 
 	mu     sync.Mutex
 	loads  int
@@ -50,7 +51,15 @@ func (r *recorder) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 		return nil, 0, broken
 	}
 	genesis := eventstore.HeadOf(&merkle.Tree{}, 0)
-	return eventstore.Check(ctx, r.log, &genesis)
+	tree, last, err := eventstore.Check(ctx, r.log, &genesis)
+	if err != nil || r.claims == "" {
+		return tree, last, err
+	}
+	line, first := []byte("claim of "+r.claims), tree.Size()
+	tree.Append(line)
+	last, err = r.log.Append(ctx, &eventstore.Commit{Subject: eventstore.Use, First: first, Lines: [][]byte{line},
+		Root: tree.Root(), ID: fmt.Sprint(r.claims, first), After: last})
+	return tree, last, err
 }
 
 func (r *recorder) Decide(_ context.Context, s eventstore.Subject, items []item, b *eventstore.Batch) (int, error) {
