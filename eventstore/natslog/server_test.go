@@ -196,6 +196,9 @@ func TestResponderAnswersAndNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.ResponderConn().Flush(); err != nil { // the server knows the endpoint
+		t.Fatal(err)
+	}
 	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("someone", "right"))
 	if err != nil {
 		t.Fatal(err)
