@@ -172,3 +172,6 @@ func accountOfARN(name string) string {
 	}
 	return parsed.Account
 }
+
+// Has reports whether there is such an operation.
+func Has(service, name string) bool { return table[operationName{service, name}] != nil }

@@ -21,6 +21,7 @@ const (
 	adminFile   = "admin.env"
 	natsDir     = "nats"
 	metricsFile = "metrics.snapshot"
+	auditFile   = "audit.db"
 )
 
 // dataDir is a data directory that this process alone uses.

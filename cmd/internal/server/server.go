@@ -77,6 +77,7 @@ type Server struct {
 	aws    atomic.Pointer[awsapi.Service]
 	awsURL string
 	views  views
+	trail  trail
 	ops    *http.Server
 	opsURL string
 	url    string
@@ -121,6 +122,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.trail.log = s.opts.Log
 	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
 	if err := s.serveOps(metrics); err != nil {
 		return err
@@ -128,7 +130,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
 		RekeyMode: s.opts.RekeyMode, Stored: s.stored, Changed: s.changed, Answered: metrics.answered,
-		Seat: s.seat(writer), Claim: s.opts.TakeOver,
+		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {
