@@ -50,6 +50,9 @@ var catalogue = map[string]func() Event{
 	"KeyRotationEnabled":       func() Event { return new(KeyRotationEnabled) },
 	"KeyRotationDisabled":      func() Event { return new(KeyRotationDisabled) },
 	"KeyRotated":               func() Event { return new(KeyRotated) },
+	"KeyMaterialImported":      func() Event { return new(KeyMaterialImported) },
+	"KeyMaterialDeleted":       func() Event { return new(KeyMaterialDeleted) },
+	"KeyMaterialExpired":       func() Event { return new(KeyMaterialExpired) },
 	"AliasCreated":             func() Event { return new(AliasCreated) },
 	"AliasMoved":               func() Event { return new(AliasMoved) },
 	"AliasDeleted":             func() Event { return new(AliasDeleted) },
@@ -123,6 +126,9 @@ func (*KeyDeleted) EventType() string               { return "KeyDeleted" }
 func (*KeyRotationEnabled) EventType() string       { return "KeyRotationEnabled" }
 func (*KeyRotationDisabled) EventType() string      { return "KeyRotationDisabled" }
 func (*KeyRotated) EventType() string               { return "KeyRotated" }
+func (*KeyMaterialImported) EventType() string      { return "KeyMaterialImported" }
+func (*KeyMaterialDeleted) EventType() string       { return "KeyMaterialDeleted" }
+func (*KeyMaterialExpired) EventType() string       { return "KeyMaterialExpired" }
 func (*AliasCreated) EventType() string             { return "AliasCreated" }
 func (*AliasMoved) EventType() string               { return "AliasMoved" }
 func (*AliasDeleted) EventType() string             { return "AliasDeleted" }

@@ -80,6 +80,26 @@ type (
 		At       time.Time `json:"at"`
 		Material Material  `json:"material"`
 	}
+	// KeyMaterialImported gives a key of origin EXTERNAL its material: for the first
+	// time, or the same again, in which case the keyring entry is a new one. ValidTo
+	// is absent for material that does not expire.
+	KeyMaterialImported struct {
+		Key      string    `json:"key"`
+		At       time.Time `json:"at"`
+		ValidTo  time.Time `json:"validTo,omitzero"`
+		Material Material  `json:"material"`
+	}
+	// KeyMaterialDeleted takes imported material from a key; it is erased from the
+	// keyring once the record is durable. The key remembers which it was.
+	KeyMaterialDeleted struct {
+		Key      string `json:"key"`
+		Material string `json:"material"` // 64 hex digits
+	}
+	// KeyMaterialExpired is KeyMaterialDeleted by time.
+	KeyMaterialExpired struct {
+		Key      string `json:"key"`
+		Material string `json:"material"` // 64 hex digits
+	}
 	AliasCreated struct {
 		Alias   string    `json:"alias"` // with the alias/ prefix
 		Account string    `json:"account"`

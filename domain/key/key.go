@@ -14,8 +14,8 @@ import (
 // State is a key state by its AWS name.
 type State string
 
-// Key states. The vault itself leads keys through the first three; the others
-// belong to imported material, custom key stores and replicas.
+// Key states. The vault itself leads keys through the first four; the others
+// belong to custom key stores and replicas.
 const (
 	Enabled         State = "Enabled"
 	Disabled        State = "Disabled"
@@ -71,6 +71,7 @@ type Key struct {
 	materials []Material // oldest first; the last one encrypts
 	rotations []Rotation // how materials[i+1] came
 	grants    *grantSet  // nil without grants
+	imported  *imported  // nil before the first import
 
 	window   uint16    // days of the deletion window
 	deletion time.Time // when the material is destroyed; zero unless pending

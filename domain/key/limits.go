@@ -10,7 +10,8 @@ const (
 	MaxOnDemandRotations = 25
 	MinDeletionWindow    = 7 // days
 	MaxDeletionWindow    = 30
-	MinRotationPeriod    = 90 // days
+	MaxMaterialValidity  = 365 // days
+	MinRotationPeriod    = 90  // days
 	MaxRotationPeriod    = 2560
 	DefaultRotation      = 365
 	MaxConstraintPairs   = 8

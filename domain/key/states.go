@@ -108,7 +108,7 @@ func (k *Key) Permits(operation string, now time.Time) error {
 		return nil
 	}
 	for i, s := range stateColumns {
-		if s == k.State {
+		if s == k.StateAt(now) {
 			return k.refusal(cells[i])
 		}
 	}

@@ -120,7 +120,7 @@ func (s *Store) Apply(e event.Event) (handled bool, err error) {
 	case *event.KeyDeletionScheduled:
 		err = s.deletionScheduled(e)
 	case *event.KeyDeletionCancelled:
-		err = s.move(e.Key, Disabled, PendingDeletion)
+		err = s.deletionCancelled(e)
 	case *event.KeyDeleted:
 		err = s.keyDeleted(e)
 	case *event.KeyRotationEnabled:
@@ -129,6 +129,12 @@ func (s *Store) Apply(e event.Event) (handled bool, err error) {
 		err = s.change(e.Key, func(k *Key) error { k.period = 0; return nil })
 	case *event.KeyRotated:
 		err = s.keyRotated(e)
+	case *event.KeyMaterialImported:
+		err = s.materialImported(e)
+	case *event.KeyMaterialDeleted:
+		err = s.materialGone(e.Key, e.Material)
+	case *event.KeyMaterialExpired:
+		err = s.materialGone(e.Key, e.Material)
 	case *event.AliasCreated:
 		err = s.aliasCreated(e)
 	case *event.AliasMoved:
@@ -239,6 +245,15 @@ func (s *Store) deletionScheduled(e *event.KeyDeletionScheduled) error {
 	})
 }
 
+// deletionCancelled leads to Disabled, or to PendingImport without material.
+func (s *Store) deletionCancelled(e *event.KeyDeletionCancelled) error {
+	to := Disabled
+	if k := s.keys[e.Key]; k != nil && len(k.materials) == 0 {
+		to = PendingImport
+	}
+	return s.move(e.Key, to, PendingDeletion)
+}
+
 func (s *Store) keyDeleted(e *event.KeyDeleted) error {
 	k, err := s.known(e.Key)
 	if err != nil {
@@ -299,6 +314,8 @@ func intern(word string) string {
 		return ManagerAWS
 	case OriginKMS:
 		return OriginKMS
+	case OriginExternal:
+		return OriginExternal
 	case SymmetricDefault:
 		return SymmetricDefault
 	case EncryptDecrypt:

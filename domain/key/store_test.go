@@ -76,6 +76,8 @@ func TestImpossibleEventsAreRefused(t *testing.T) {
 		"a cancellation of nothing":        &event.KeyDeletionCancelled{Key: one},
 		"a deletion without a date":        &event.KeyDeletionScheduled{Key: one, Window: 7},
 		"the same material again":          &event.KeyRotated{Key: one, Type: RotationOnDemand, At: start, Material: material(1)},
+		"an import into a key of our own":  &event.KeyMaterialImported{Key: one, At: start, Material: material(9)},
+		"an expiry of what is our own":     &event.KeyMaterialExpired{Key: one, Material: material(1).ID},
 		"rotation every 0 days":            &event.KeyRotationEnabled{Key: one},
 		"an alias twice":                   base[1],
 		"an alias to an unknown key":       &event.AliasCreated{Alias: "alias/b", Account: testAccount, Key: two},
@@ -95,6 +97,54 @@ func TestImpossibleEventsAreRefused(t *testing.T) {
 	}
 	if handled, err := newStore(t).Apply(&event.UserDeleted{User: "AIDA"}); handled || err != nil {
 		t.Errorf("an event of others: handled %v, %v", handled, err)
+	}
+}
+
+func TestImportedMaterialComesAndGoes(t *testing.T) {
+	empty := created(1)
+	empty.Origin, empty.Material = OriginExternal, nil
+	id := testKey(1)
+	s := newStore(t, empty)
+	k := s.Get(id)
+	again := material(1)
+	again.Ring = "ring-again"
+	comes := func(m event.Material, to time.Time) event.Event {
+		return &event.KeyMaterialImported{Key: id, At: start, ValidTo: to, Material: m}
+	}
+	for i, step := range []struct {
+		event event.Event
+		state State
+		ring  string
+		due   time.Time
+	}{
+		{comes(material(1), start.AddDate(0, 0, 9)), Enabled, "ring-1", start.AddDate(0, 0, 9)},
+		{&event.KeyDisabled{Key: id}, Disabled, "ring-1", start.AddDate(0, 0, 9)},
+		{comes(again, time.Time{}), Disabled, "ring-again", time.Time{}},
+		{&event.KeyMaterialDeleted{Key: id, Material: again.ID}, PendingImport, "", time.Time{}},
+		{comes(material(1), start.AddDate(0, 0, 3)), Enabled, "ring-1", start.AddDate(0, 0, 3)},
+		{&event.KeyDeletionScheduled{Key: id, Window: 7, At: start.AddDate(0, 0, 7)}, PendingDeletion, "ring-1", start.AddDate(0, 0, 3)},
+		{&event.KeyMaterialExpired{Key: id, Material: again.ID}, PendingDeletion, "", start.AddDate(0, 0, 7)},
+		{&event.KeyDeletionCancelled{Key: id}, PendingImport, "", time.Time{}},
+	} {
+		apply(t, s, step.event)
+		if k.State != step.state || k.Current().Ring != step.ring || !k.due().Equal(step.due) || k.FixedMaterial() != material(1).ID {
+			t.Errorf("step %d: %s with ring %q, due %s", i, k.State, k.Current().Ring, k.due())
+		}
+		if rings := slices.Collect(s.RingIDs()); len(rings) != min(len(step.ring), 1) {
+			t.Errorf("step %d: rings %v", i, rings)
+		}
+	}
+	for name, e := range map[string]event.Event{
+		"other material":                comes(material(2), time.Time{}),
+		"a deletion of what is not":     &event.KeyMaterialDeleted{Key: id, Material: again.ID},
+		"a deletion of nothing at all":  &event.KeyMaterialDeleted{Key: id},
+		"an expiry of what never was":   &event.KeyMaterialExpired{Key: id, Material: material(2).ID},
+		"an enabling without material":  &event.KeyEnabled{Key: id},
+		"a rotation of what is brought": &event.KeyRotated{Key: id, At: start, Material: material(2)},
+	} {
+		if handled, err := s.Apply(e); err == nil || !handled {
+			t.Errorf("%s: handled %v, error %v", name, handled, err)
+		}
 	}
 }
 

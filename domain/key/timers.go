@@ -6,20 +6,24 @@ import (
 )
 
 // due is when the key next changes by itself: at the end of its deletion window,
-// or by automatic rotation, which waits while the key is not enabled. Zero means
-// never.
+// when its imported material expires, in whatever state it is, or by automatic
+// rotation, which waits while the key is not enabled. Zero means never.
 func (k *Key) due() time.Time {
+	var at time.Time
 	switch k.State {
 	case PendingDeletion:
-		return k.deletion
+		at = k.deletion
 	case Enabled:
-		return k.NextRotation()
+		at = k.NextRotation()
 	}
-	return time.Time{}
+	if expiry := k.ValidTo(); !expiry.IsZero() && (at.IsZero() || expiry.Before(at)) {
+		at = expiry
+	}
+	return at
 }
 
-// Due calls yield with each key that must be deleted or rotated at now, in no
-// given order, until yield returns false. Its cost is that of the keys that are
+// Due calls yield with each key that must be deleted, lose its material or be
+// rotated at now, in no given order, until yield returns false. Its cost is that of the keys that are
 // due, not of all keys.
 func (s *Store) Due(now time.Time, yield func(*Key) bool) {
 	s.timers.walk(0, now, yield)

@@ -242,13 +242,18 @@ func (c *call) sealed(ring string) ([]byte, error) {
 	return c.env.Keys.Sealed(ring)
 }
 
-// newMaterial makes key material for the key, seals it under the root key and
-// stages the keyring entry.
+// newMaterial makes key material for the key and keeps it.
 func (c *call) newMaterial(key [16]byte) (event.Material, error) {
 	m, err := envelope.NewMaterial(c.env.Entropy)
 	if err != nil {
 		return event.Material{}, fmt.Errorf("make key material: %w", err)
 	}
+	return c.keepMaterial(m, key)
+}
+
+// keepMaterial seals key material of the key under the root key and stages the
+// keyring entry. The material is the call's to destroy from here on.
+func (c *call) keepMaterial(m *envelope.Material, key [16]byte) (event.Material, error) {
 	sealed, err := m.SealUnder(c.env.Root, c.env.Entropy, key)
 	if err != nil {
 		m.Destroy()

@@ -108,9 +108,15 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 	if !key.Fits(spec, usage) {
 		return nil, fault.New(fault.ValidationException, "KeyUsage %s is not compatible with KeySpec %s.", usage, spec)
 	}
+	origin := in.Origin
+	if origin == "" {
+		origin = key.OriginKMS
+	}
 	switch {
-	case in.Origin != "" && in.Origin != key.OriginKMS:
-		return nil, fault.New(fault.UnsupportedOperationException, "Origin %s is not supported.", in.Origin)
+	case origin != key.OriginKMS && origin != key.OriginExternal:
+		return nil, fault.New(fault.UnsupportedOperationException, "Origin %s is not supported.", origin)
+	case origin == key.OriginExternal && spec != key.SymmetricDefault:
+		return nil, fault.New(fault.UnsupportedOperationException, "Origin EXTERNAL is not supported with key spec %s.", spec)
 	case in.CustomKeyStoreID != "", in.XksKeyID != "":
 		return nil, noCustomKeyStores()
 	}
@@ -122,7 +128,7 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 		return nil, fault.New(fault.TagException, "Too many tags")
 	}
 	return &event.KeyCreated{
-		Account: c.account, Manager: key.ManagerCustomer, Spec: spec, Usage: usage, Origin: key.OriginKMS,
+		Account: c.account, Manager: key.ManagerCustomer, Spec: spec, Usage: usage, Origin: origin,
 		MultiRegion: in.MultiRegion != nil && *in.MultiRegion, Description: in.Description, Tags: tags, Created: c.now(),
 	}, nil
 }
@@ -156,16 +162,21 @@ func newKeyID(entropy io.Reader, multiRegion bool) (id string, raw [16]byte, err
 	return key.FormatID(raw), raw, nil
 }
 
-// makeKey gives the new key its material and puts it into the state.
+// makeKey gives the new key its material, unless that is to be imported, and puts
+// it into the state.
 func (c *call) makeKey(e *event.KeyCreated, raw [16]byte) (*key.Key, error) {
-	if e.Spec == key.SymmetricDefault {
+	switch {
+	case e.Origin == key.OriginExternal:
+	case e.Spec == key.SymmetricDefault:
 		m, err := c.newMaterial(raw)
 		if err != nil {
 			return nil, kmsInternal(err)
 		}
 		e.Material = &m
-	} else if err := c.newPrivateKey(e, raw); err != nil {
-		return nil, kmsInternal(err)
+	default:
+		if err := c.newPrivateKey(e, raw); err != nil {
+			return nil, kmsInternal(err)
+		}
 	}
 	c.emit(e)
 	k := c.st.Keys.Get(e.Key)

@@ -23,7 +23,9 @@ type KeyMetadata struct {
 	KeyUsage              string                    `json:"KeyUsage"`
 	KeyState              string                    `json:"KeyState"`
 	DeletionDate          shape.Timestamp           `json:"DeletionDate,omitzero"`
+	ValidTo               shape.Timestamp           `json:"ValidTo,omitzero"`
 	Origin                string                    `json:"Origin"`
+	ExpirationModel       string                    `json:"ExpirationModel,omitempty"`
 	KeyManager            string                    `json:"KeyManager"`
 	CustomerMasterKeySpec string                    `json:"CustomerMasterKeySpec"`
 	KeySpec               string                    `json:"KeySpec"`
@@ -50,9 +52,10 @@ type MultiRegionKey struct{ Arn, Region string }
 
 func (c *call) metadata(k *key.Key) *KeyMetadata {
 	at, _ := k.DeletionAt()
+	state := k.StateAt(c.now())
 	m := &KeyMetadata{
 		AWSAccountID: k.Account, KeyID: k.ID, Arn: k.ARN, CreationDate: shape.At(k.Created),
-		Enabled: k.State == key.Enabled, Description: k.Description, KeyUsage: k.Usage, KeyState: string(k.State),
+		Enabled: state == key.Enabled, Description: k.Description, KeyUsage: k.Usage, KeyState: string(state),
 		Origin: k.Origin, KeyManager: k.Manager, CustomerMasterKeySpec: k.Spec, KeySpec: k.Spec, MultiRegion: k.MultiRegion,
 	}
 	if !at.IsZero() {
@@ -70,8 +73,14 @@ func (c *call) metadata(k *key.Key) *KeyMetadata {
 	case key.Encapsulation:
 		m.KEMAlgorithms = k.Algorithms()
 	}
-	if k.Spec == key.SymmetricDefault {
+	if k.Spec == key.SymmetricDefault && !k.Expired(c.now()) {
 		m.CurrentKeyMaterialID = k.Current().ID
+		if k.Origin == key.OriginExternal && m.CurrentKeyMaterialID != "" {
+			m.ExpirationModel = doesNotExpire
+			if to := k.ValidTo(); !to.IsZero() {
+				m.ExpirationModel, m.ValidTo = expires, shape.At(to)
+			}
+		}
 	}
 	if k.MultiRegion {
 		m.MultiRegionConfig = &MultiRegionConfiguration{
@@ -100,6 +109,12 @@ func (m *KeyMetadata) recorded() map[string]any {
 		if list != nil {
 			r[name] = list
 		}
+	}
+	if m.ExpirationModel != "" {
+		r["expirationModel"] = m.ExpirationModel
+	}
+	if !m.ValidTo.IsZero() {
+		r["validTo"] = recordedDate(m.ValidTo.Time)
 	}
 	if m.CurrentKeyMaterialID != "" {
 		r["currentKeyMaterialId"] = m.CurrentKeyMaterialID

@@ -5,3 +5,6 @@ var DueKeys = dueKeys
 
 // ParseGrantToken is parseGrantToken for the tests of package vault_test.
 var ParseGrantToken = parseGrantToken
+
+// UnwrapPadded is unwrapPadded for the tests of package vault_test.
+var UnwrapPadded = unwrapPadded

@@ -117,14 +117,18 @@ func kmsRotateKey(c *call, in *KeyInput) (*struct{}, error) {
 }
 
 // dueKeys lists the internal calls that time demands of keys: the deletion of
-// those whose window has ended, and automatic rotations. Each call, carried out,
+// those whose window has ended and of imported material that has expired, and
+// automatic rotations. Each call, carried out,
 // takes its key off the list. Its cost is that of the keys that are due.
 func dueKeys(st *State, now time.Time) []Request {
 	var due []Request
 	st.Keys.Due(now, func(k *key.Key) bool {
 		operation := "RotateKey"
-		if k.State == key.PendingDeletion {
+		switch {
+		case k.Gone(now):
 			operation = "DeleteKey"
+		case k.Expired(now):
+			operation = "DeleteExpiredKeyMaterial"
 		}
 		body := append(shape.AppendString([]byte(`{"KeyId":`), k.ID), '}')
 		due = append(due, Request{Service: "kms", Operation: operation, Body: body, Source: "keytrail", Agent: "keytrail", Secure: true})
