@@ -35,7 +35,7 @@ func unwrapPadded(kek, wrapped []byte) ([]byte, error) {
 	size := int(binary.BigEndian.Uint32(plain[4:8]))
 	padding := keyWrapBlock*n - size
 	ok := subtle.ConstantTimeCompare(plain[:4], []byte{0xa6, 0x59, 0x59, 0xa6}) == 1
-	if ok = ok && size > 0 && padding >= 0 && padding < keyWrapBlock; ok {
+	if ok = ok && padding >= 0 && padding < keyWrapBlock; ok {
 		ok = subtle.ConstantTimeCompare(plain[len(plain)-padding:], make([]byte, padding)) == 1
 	}
 	if !ok {
