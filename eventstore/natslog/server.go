@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,7 +62,7 @@ type ServerOptions struct {
 	// acknowledged commits can then be lost with the power. For benchmarks.
 	UnsafeNoSync bool
 	// ReserveBytes is the free space on disk below which Append refuses; 0 means
-	// 64 MiB.
+	// 64 MiB. After a refusal, an eighth more must be free.
 	ReserveBytes uint64
 }
 
@@ -73,6 +74,7 @@ type Server struct {
 	logins    *logins
 	writer    *nats.Conn
 	responder *nats.Conn
+	full      atomic.Bool // the last commit found too little space
 }
 
 // StartServer starts the server and returns when it is ready: its streams are
