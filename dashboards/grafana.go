@@ -1,0 +1,167 @@
+package dashboards
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+type object = map[string]any
+
+// datasource is what every panel asks: the one that the variable names.
+var datasource = object{"type": "prometheus", "uid": "${datasource}"}
+
+// JSON is the dashboard in Grafana's schema 39, which Grafana 10.4 and later load
+// as it is, with a newline at the end.
+func (d Dashboard) JSON() ([]byte, error) {
+	id, y := 0, 0
+	next := func() int { id++; return id }
+	var panels []object
+	for _, row := range d.Rows {
+		panels = append(panels, object{"id": next(), "type": "row", "title": row.Title, "collapsed": false,
+			"gridPos": place(0, y, 24, 1), "panels": []object{}})
+		y++
+		height := row.Height
+		if height == 0 {
+			height = 8
+		}
+		x := 0
+		for i, p := range row.Panels {
+			width := p.Width
+			if width == 0 {
+				width = 24 / len(row.Panels)
+			}
+			if x+width > 24 {
+				return nil, fmt.Errorf("dashboard %s: row %q is wider than 24 columns at panel %d", d.UID, row.Title, i)
+			}
+			panels = append(panels, p.json(next(), place(x, y, width, height)))
+			x += width
+		}
+		y += height
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(object{
+		"uid": d.UID, "title": d.Title, "description": d.Description, "tags": []string{"keytrail"},
+		"schemaVersion": 39, "version": 1, "editable": true, "graphTooltip": 1, "timezone": "", "refresh": "30s",
+		"time": object{"from": "now-6h", "to": "now"}, "annotations": object{"list": []object{epochs()}},
+		"links": []object{{"type": "dashboards", "title": "Keytrail", "tags": []string{"keytrail"}, "asDropdown": false,
+			"includeVars": true, "keepTime": true, "targetBlank": false}},
+		"templating": object{"list": variables()},
+		"panels":     panels,
+	})
+	return out.Bytes(), err
+}
+
+func place(x, y, w, h int) object { return object{"x": x, "y": y, "w": w, "h": h} }
+
+// variables are the same on every dashboard, so that links carry them over.
+func variables() []object {
+	const instances = `label_values(keytrail_log_writable, instance)`
+	return []object{
+		{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
+			"hide": 0, "multi": false, "includeAll": false, "options": []object{}, "current": object{}},
+		{"name": "instance", "label": "Instance", "type": "query", "datasource": datasource,
+			"definition": instances, "query": object{"query": instances, "refId": "instance"}, "refresh": 2, "sort": 1,
+			"hide": 0, "multi": true, "includeAll": true, "allValue": ".*", "options": []object{},
+			"current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}}},
+	}
+}
+
+// epochs marks on every picture when a commit was not confirmed.
+func epochs() object {
+	return object{"name": "Epochs that ended", "enable": true, "hide": false, "iconColor": bad, "datasource": datasource,
+		"expr": on(EpochsAnnotation), "titleFormat": "An epoch ended: {{cause}}", "step": "60s", "useValueForTime": false}
+}
+
+// EpochsAnnotation is the query of the annotation, with ON as in panels.
+const EpochsAnnotation = `sum by (instance, cause) (increase(keytrail_log_epochs_ended_total{ON}[1m])) > 0`
+
+func (p Panel) json(id int, grid object) object {
+	out := object{"id": id, "type": p.Kind, "title": p.Title, "description": p.Description, "gridPos": grid,
+		"datasource": datasource, "transparent": false}
+	if p.Kind == Text {
+		out["options"] = object{"mode": "markdown", "content": p.Markdown}
+		return out
+	}
+	targets := make([]object, 0, len(p.Queries))
+	for i, q := range p.Queries {
+		target := object{"refId": string(rune('A' + i)), "datasource": datasource, "expr": q.Expr, "editorMode": "code",
+			"legendFormat": q.Legend, "range": !q.Instant, "instant": q.Instant, "exemplar": false}
+		if q.Legend == "" {
+			target["legendFormat"] = "__auto"
+		}
+		if q.Instant {
+			target["format"] = "table"
+		}
+		targets = append(targets, target)
+	}
+	out["targets"] = targets
+	out["fieldConfig"] = object{"defaults": p.defaults(), "overrides": []object{}}
+	out["options"] = p.options()
+	if p.Kind == Table {
+		out["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "__name__": true, "job": true}}}}
+	}
+	return out
+}
+
+func (p Panel) defaults() object {
+	d := object{"unit": p.Unit, "min": 0, "mappings": []object{}}
+	if p.Thresholds != nil {
+		var steps []object
+		for i, t := range p.Thresholds {
+			step := object{"color": t.Colour, "value": t.At}
+			if i == 0 {
+				step["value"] = nil
+			}
+			steps = append(steps, step)
+		}
+		d["color"] = object{"mode": "thresholds"}
+		if p.Kind == TimeSeries {
+			d["color"] = object{"mode": "palette-classic"}
+		}
+		d["thresholds"] = object{"mode": "absolute", "steps": steps}
+	} else {
+		d["color"] = object{"mode": "palette-classic"}
+		d["thresholds"] = object{"mode": "absolute", "steps": []object{{"color": plain, "value": nil}}}
+	}
+	if len(p.Names) > 0 {
+		options := object{}
+		for i, value := range slices.Sorted(maps.Keys(p.Names)) {
+			options[value] = object{"text": p.Names[value], "index": i}
+		}
+		d["mappings"] = []object{{"type": "value", "options": options}}
+	}
+	if p.Kind == TimeSeries {
+		stacking := object{"mode": "none", "group": "A"}
+		fill := 8
+		if p.Stacked {
+			stacking["mode"], fill = "normal", 40
+		}
+		marks := "off"
+		if p.Thresholds != nil {
+			marks = "dashed"
+		}
+		d["custom"] = object{"drawStyle": "line", "lineWidth": 1, "fillOpacity": fill, "showPoints": "never", "stacking": stacking,
+			"spanNulls": false, "thresholdsStyle": object{"mode": marks}}
+	}
+	return d
+}
+
+func (p Panel) options() object {
+	last := object{"values": false, "calcs": []string{"lastNotNull"}, "fields": ""}
+	switch p.Kind {
+	case Stat:
+		return object{"reduceOptions": last, "colorMode": "background", "graphMode": "area", "justifyMode": "auto", "textMode": "auto", "orientation": "auto"}
+	case BarGauge:
+		return object{"reduceOptions": last, "displayMode": "basic", "orientation": "horizontal", "showUnfilled": true}
+	case Table:
+		return object{"showHeader": true, "cellHeight": "sm", "footer": object{"show": false}}
+	}
+	return object{"legend": object{"displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": []string{"lastNotNull", "max"}},
+		"tooltip": object{"mode": "multi", "sort": "desc"}}
+}

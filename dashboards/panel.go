@@ -1,0 +1,85 @@
+package dashboards
+
+import "strings"
+
+// Dashboard is a dashboard as people think of it: rows of panels. JSON makes of it
+// what Grafana loads.
+type Dashboard struct {
+	UID         string
+	Title       string
+	Description string
+	Rows        []Row
+}
+
+// Row is a line of panels under a heading. The panels share the width, 24 columns,
+// by their Width or evenly.
+type Row struct {
+	Title  string
+	Height int // grid units of 30 pixels; 0 = 8
+	Panels []Panel
+}
+
+// Kinds of panels, by Grafana's names.
+const (
+	Stat       = "stat"
+	TimeSeries = "timeseries"
+	Table      = "table"
+	BarGauge   = "bargauge"
+	Text       = "text"
+)
+
+// Panel is one picture.
+type Panel struct {
+	Kind        string
+	Title       string
+	Description string
+	Unit        string // Grafana's unit id, for example "ops", "s", "bytes", "short"
+	Width       int    // columns of 24; 0 = its share
+	Queries     []Query
+	Thresholds  []Threshold       // nil: no colours
+	Names       map[string]string // what values mean, for example "1": "yes"
+	Stacked     bool
+	Markdown    string // of a Text panel
+}
+
+// Query is PromQL with the name of what it gives.
+type Query struct {
+	Expr    string
+	Legend  string // "" = the series' labels
+	Instant bool   // the latest value alone, for tables
+}
+
+// Threshold colours values from At on; the first one has no At.
+type Threshold struct {
+	At     float64
+	Colour string
+}
+
+// Colours that mean something.
+const (
+	good    = "green"
+	notable = "yellow"
+	bad     = "red"
+	plain   = "blue"
+)
+
+// fine up to warn, notable up to alarm, bad from there.
+func rising(warn, alarm float64) []Threshold {
+	return []Threshold{{0, good}, {warn, notable}, {alarm, bad}}
+}
+
+// bad below alarm, notable below warn, fine from there.
+func falling(alarm, warn float64) []Threshold {
+	return []Threshold{{0, bad}, {alarm, notable}, {warn, good}}
+}
+
+// yes is fine with 1 and bad with 0.
+func yes() []Threshold { return []Threshold{{0, bad}, {1, good}} }
+
+// on puts the instance variable into an expression: every metric{…} in it is
+// written with ON in place of the first label.
+func on(expr string) string { return strings.ReplaceAll(expr, "ON", `instance=~"$instance"`) }
+
+func query(legend, expr string) Query { return Query{Expr: on(expr), Legend: legend} }
+
+func now(expr string) Query { return Query{Expr: on(expr), Instant: true} }
