@@ -69,9 +69,9 @@ type CommitterOptions struct {
 	Standby time.Duration // pause before taking the log back from another writer; 0 = 3 s
 	Observe func(Commitment)
 	// Seat, if the log is shared between processes: the committer waits for it
-	// before every load, the first one too unless Claim is set.
+	// before every load, and claims it before the first one if Claim is set.
 	Seat  Seat
-	Claim bool          // the first load does not wait: it displaces who writes now
+	Claim bool          // the first load does not wait for who writes now: it displaces it
 	Look  time.Duration // how often an idle writer looks whether it was displaced; 0 = 1 s
 }
 
@@ -183,11 +183,13 @@ func (c *Committer[T]) Serving() error {
 // final: a log that cannot be read, or that fails its integrity check, is not
 // served.
 func (c *Committer[T]) Start(ctx context.Context) error {
-	for claim := c.opts.Claim; ; claim = false {
-		if !claim {
-			if err := c.wait(ctx); err != nil {
-				return err
-			}
+	seated := c.wait
+	if c.opts.Claim && c.opts.Seat != nil {
+		seated = c.opts.Seat.Claim
+	}
+	for {
+		if err := seated(ctx); err != nil {
+			return err
 		}
 		tree, last, err := c.bridge.Load(ctx)
 		switch {
@@ -195,7 +197,7 @@ func (c *Committer[T]) Start(ctx context.Context) error {
 			c.begin(tree, last)
 			return nil
 		case c.opts.Seat != nil && errors.Is(err, ErrFenced):
-			continue // another one that waited was faster
+			continue // another one that waited was faster, or still had a commit in flight
 		}
 		return err
 	}
@@ -218,7 +220,9 @@ func (c *Committer[T]) Run(ctx context.Context) {
 		go c.syncHead(syncing)
 	}
 	var look <-chan time.Time
+	var claimed <-chan struct{}
 	if c.opts.Seat != nil {
+		claimed = c.opts.Seat.Claimed()
 		tick := time.NewTicker(c.opts.Look)
 		defer tick.Stop()
 		look = tick.C
@@ -233,8 +237,19 @@ func (c *Committer[T]) Run(ctx context.Context) {
 			if err := c.look(ctx); err != nil && !c.reload(ctx, err) {
 				return
 			}
+		case <-claimed:
+			if !c.reload(ctx, errClaimed) {
+				return
+			}
 		}
 		for {
+			select {
+			case <-claimed: // also when there is always something to do
+				if !c.reload(ctx, errClaimed) {
+					return
+				}
+			default:
+			}
 			c.mu.Lock()
 			changes, c.changes = c.changes, changes[:0]
 			uses, c.uses = c.uses, uses[:0]
@@ -250,6 +265,10 @@ func (c *Committer[T]) Run(ctx context.Context) {
 		}
 	}
 }
+
+// errClaimed ends the epoch of a writer whose seat was claimed. It stands by as if
+// it had been fenced off already: the claimant is about to do it.
+var errClaimed = fmt.Errorf("%w: another process has asked for the log", ErrFenced)
 
 // look finds out whether another writer has appended. A busy writer learns it
 // from its next commit; an idle one would go on to say that it writes, and to

@@ -27,6 +27,7 @@ type item struct {
 type recorder struct {
 	log    eventstore.Log
 	claims string // if set, every load appends a line of its own, with this in its id
+	busy   func() // called when a commit is stored
 
 	mu     sync.Mutex
 	loads  int
@@ -97,6 +98,9 @@ func (r *recorder) Stored(s eventstore.Subject, items []item, b *eventstore.Batc
 	short := strings.TrimPrefix(s.String(), "keytrail.log.")
 	r.note("%s:%s", short, strings.Join(names, "+"))
 	b.Free()
+	if r.busy != nil {
+		r.busy()
+	}
 }
 
 func (r *recorder) Failed(items []item, err error) {

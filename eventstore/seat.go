@@ -11,6 +11,12 @@ type Seat interface {
 	// Wait returns nil when no other process says that it writes, and else not
 	// before ctx ends.
 	Wait(ctx context.Context) error
+	// Claim asks who writes to stand by, and returns when it has heard so or when
+	// nobody answers. It is courtesy: a busy writer would else win every race for
+	// the next sequence of the log.
+	Claim(ctx context.Context) error
+	// Claimed delivers when another process has claimed the seat that this one took.
+	Claimed() <-chan struct{}
 	// Take says that this process writes; it is called when its claim of the log is
 	// on disk and its state is loaded.
 	Take()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,7 @@ type place struct {
 	mu     sync.Mutex
 	holder string
 	events []string
+	claims map[string]chan struct{} // of those that hear a claim
 }
 
 func (p *place) note(format string, args ...any) {
@@ -45,6 +47,20 @@ func (s seat) Wait(ctx context.Context) error {
 		}
 	}
 }
+
+func (s seat) Claim(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.claims[s.holder]; c != nil {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (s seat) Claimed() <-chan struct{} { return s.claims[s.name] }
 
 func (s seat) Take() {
 	s.mu.Lock()
@@ -81,6 +97,27 @@ func contend(ctx context.Context, store *memlog.Store, p *place, name string, cl
 		}
 	}()
 	return c
+}
+
+// A writer that always has something to commit hears a claim, and stands by.
+func TestSeatClaimedUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, p := memlog.NewStore(memlog.Options{}), &place{claims: map[string]chan struct{}{"a": make(chan struct{}, 1)}}
+		a := contend(t.Context(), store, p, "a", false)
+		synctest.Wait()
+		a.busy = func() {
+			time.Sleep(time.Millisecond)
+			_ = a.Submit(eventstore.Use, item{"u", 1})
+		}
+		_ = a.Submit(eventstore.Use, item{"u", 1})
+		b := contend(t.Context(), store, p, "b", true)
+		time.Sleep(time.Minute)
+		if err := a.Serving(); b.Serving() != nil || !errors.Is(err, eventstore.ErrFenced) || !strings.Contains(err.Error(), "has asked for the log") {
+			t.Fatalf("b did not ask a to stand by: a %v, b %v", err, b.Serving())
+		}
+		a.stop()
+		b.stop()
+	})
 }
 
 // One writer at a time: who comes second waits, who is displaced learns it without

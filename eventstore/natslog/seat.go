@@ -18,6 +18,9 @@ const (
 	seatAnswers = seatSubject + "."
 )
 
+// claim is the question of a process that does not want to wait.
+const claim = "claim"
+
 // How those that wait ask. Who does not answer so often, though its subscription
 // is there, hangs.
 const (
@@ -34,6 +37,7 @@ type Seat struct {
 	name    string
 	waiting func(holder string)
 	sub     *nats.Subscription
+	claimed chan struct{}
 }
 
 var _ eventstore.Seat = (*Seat)(nil)
@@ -45,14 +49,14 @@ func NewSeat(nc *nats.Conn, name string, waiting func(holder string)) *Seat {
 	if waiting == nil {
 		waiting = func(string) {}
 	}
-	return &Seat{nc: nc, name: name, waiting: waiting}
+	return &Seat{nc: nc, name: name, waiting: waiting, claimed: make(chan struct{}, 1)}
 }
 
 // Wait implements eventstore.Seat.
 func (s *Seat) Wait(ctx context.Context) error {
 	silent, last := 0, ""
 	for {
-		m, err := s.ask(ctx)
+		m, err := s.ask(ctx, nil)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -77,7 +81,23 @@ func (s *Seat) Wait(ctx context.Context) error {
 	}
 }
 
-func (s *Seat) ask(ctx context.Context) (*nats.Msg, error) {
+// Claim implements eventstore.Seat. Who does not answer hangs, or has its last
+// commit in flight: the fence of the log keeps it out all the same.
+func (s *Seat) Claim(ctx context.Context) error {
+	_, err := s.ask(ctx, []byte(claim))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// Claimed implements eventstore.Seat.
+func (s *Seat) Claimed() <-chan struct{} { return s.claimed }
+
+func (s *Seat) ask(ctx context.Context, question []byte) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, seatTimeout)
 	defer cancel()
 	reply := seatAnswers + nats.NewInbox()[len(nats.InboxPrefix):]
@@ -86,7 +106,7 @@ func (s *Seat) ask(ctx context.Context) (*nats.Msg, error) {
 		return nil, err
 	}
 	defer sub.Unsubscribe()
-	if err := s.nc.PublishRequest(seatSubject, reply, nil); err != nil {
+	if err := s.nc.PublishRequest(seatSubject, reply, question); err != nil {
 		return nil, err
 	}
 	return sub.NextMsgWithContext(ctx)
@@ -95,8 +115,20 @@ func (s *Seat) ask(ctx context.Context) (*nats.Msg, error) {
 // Take implements eventstore.Seat.
 func (s *Seat) Take() {
 	s.Leave(nil)
+	select {
+	case <-s.claimed: // what was claimed then is not what is taken now
+	default:
+	}
 	// An error is that of a closed connection: then nothing can be written either.
-	s.sub, _ = s.nc.Subscribe(seatSubject, func(m *nats.Msg) { _ = m.Respond([]byte(s.name)) })
+	s.sub, _ = s.nc.Subscribe(seatSubject, func(m *nats.Msg) {
+		if string(m.Data) == claim {
+			select {
+			case s.claimed <- struct{}{}:
+			default:
+			}
+		}
+		_ = m.Respond([]byte(s.name))
+	})
 	_ = s.nc.FlushTimeout(seatTimeout)
 }
 

@@ -44,6 +44,26 @@ func TestSeat(t *testing.T) {
 			}
 		})
 	}
+	t.Run("claimed", func(t *testing.T) {
+		one, _ := external(t, true)
+		holder, other := natslog.NewSeat(one, "the holder", nil), natslog.NewSeat(again(t, one), "the other", nil)
+		for range 2 { // the second time, what the first left is not taken for new
+			if err := other.Claim(t.Context()); err != nil {
+				t.Fatalf("nobody holds the seat: %v", err)
+			}
+			holder.Take()
+			if len(holder.Claimed()) != 0 {
+				t.Fatal("claimed before it was taken")
+			}
+			if err := other.Claim(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(holder.Claimed()) != 1 {
+				t.Fatal("the holder does not hear the claim")
+			}
+			holder.Leave(eventstore.ErrFenced)
+		}
+	})
 	t.Run("hangs", func(t *testing.T) {
 		one, _ := external(t, true)
 		if _, err := one.SubscribeSync("keytrail.writer"); err != nil { // and never answers
