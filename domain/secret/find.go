@@ -14,8 +14,9 @@ func NotFound() error {
 
 // Find finds the secret that a caller of the account means by a SecretId: a full
 // ARN, also of another account; an ARN without the suffix, or a name, of the
-// caller's own. What could be both a full ARN and the partial ARN of a secret whose
-// name looks like one is the full ARN. The error is a ResourceNotFoundException.
+// caller's own. What ends as a full ARN does is one: a secret whose name ends in a
+// hyphen and six characters is not found by its partial ARN, as on AWS. The error is
+// a ResourceNotFoundException.
 //
 // A secret whose recovery window has ended is still found until its deletion is in
 // the log: see Secret.Gone.
@@ -34,7 +35,7 @@ func (s *Store) find(accountID, secretID string) *Secret {
 		return x
 	}
 	owner, name, ok := splitARN(secretID)
-	if !ok || owner != accountID {
+	if !ok || owner != accountID || LooksLikeARN(name) {
 		return nil
 	}
 	// The partial ARN has to agree with the full one in Region and partition too.
@@ -56,7 +57,7 @@ func Reference(region, accountID, secretID string) (reference, owner string, ok 
 		owner, _, ok = splitARN(secretID)
 		return secretID, owner, ok
 	}
-	if !ValidName(secretID) {
+	if !consists(secretID, nameSigns+"!") { // as names of secrets that AWS services make
 		return "", "", false
 	}
 	a := arn.ARN{Partition: arn.Partition, Service: "secretsmanager", Region: region, Account: accountID, Resource: "secret:" + secretID}
@@ -65,7 +66,13 @@ func Reference(region, accountID, secretID string) (reference, owner string, ok 
 
 // ValidName reports whether name is one that a secret can have: 1 to 512 ASCII
 // letters, digits and /_+=.@- characters.
-func ValidName(name string) bool {
+func ValidName(name string) bool { return consists(name, nameSigns) }
+
+const nameSigns = "/_+=.@-"
+
+// consists reports whether a name of permitted length has ASCII letters, digits and
+// the signs alone.
+func consists(name, signs string) bool {
 	if name == "" || len(name) > 512 {
 		return false
 	}
@@ -73,7 +80,7 @@ func ValidName(name string) bool {
 		c := name[i]
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("/_+=.@-", c) >= 0:
+		case strings.IndexByte(signs, c) >= 0:
 		default:
 			return false
 		}
@@ -82,8 +89,8 @@ func ValidName(name string) bool {
 }
 
 // LooksLikeARN reports whether a name ends as an ARN does, in a hyphen and six
-// letters or digits, so that its partial ARN can be taken for the full ARN of
-// another secret.
+// letters or digits, so that its partial ARN is taken for the full ARN of another
+// secret.
 func LooksLikeARN(name string) bool {
 	_, ok := cutSuffix(name)
 	return ok

@@ -19,7 +19,7 @@ type Secret struct {
 	Name    string // part of ARN
 	Type    string
 	Policy  *iam.Policy // compiled and bound, shared between secrets with one policy; nil = none
-	Tags    []event.Tag // in the order they came
+	Tags    []event.Tag // in the order they came; nil = it never had any
 
 	versions []Version // oldest first
 	created  int64     // microseconds since 1970
@@ -189,7 +189,7 @@ func (s *Secret) tag(tags []event.Tag) {
 }
 
 func (s *Secret) untag(keys []string) {
-	var kept []event.Tag
+	kept := []event.Tag{}
 	for _, t := range s.Tags {
 		if !slices.Contains(keys, t.Key) {
 			kept = append(kept, t)

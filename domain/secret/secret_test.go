@@ -66,12 +66,14 @@ func find(t testing.TB, s *secret.Store, id string) *secret.Secret {
 
 func TestFind(t *testing.T) {
 	const tricky = "arn:aws:secretsmanager:us-east-1:111122223333:secret:app/demo-Xk2QpZ-abcdef"
-	s := store(t, created(demoARN, "app/demo"), created(tricky, "app/demo-Xk2QpZ"))
+	const suffixed = "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-master"
+	s := store(t, created(demoARN, "app/demo"), created(tricky, "app/demo-Xk2QpZ"), created(suffixed+"-Zz9Zz9", "db-master"))
 	for id, want := range map[string]string{
 		"app/demo":        demoARN,
 		demoARN:           demoARN,
 		"app/demo-Xk2QpZ": tricky,
 		tricky:            tricky,
+		"db-master":       suffixed + "-Zz9Zz9",
 		"arn:aws:secretsmanager:us-east-1:111122223333:secret:app/demo": demoARN,
 	} {
 		if got := find(t, s, id); got.ARN != want || got.Account != account || !strings.HasPrefix(want, "arn:aws:secretsmanager:us-east-1:111122223333:secret:"+got.Name+"-") {
@@ -81,6 +83,7 @@ func TestFind(t *testing.T) {
 	for _, id := range []string{
 		"", "app", "app/demo-", "arn:", "arn:aws:secretsmanager:us-east-1:111122223333:secret:",
 		"arn:aws:secretsmanager:us-east-1:111122223333:secret:app/demo-xk2QpZ",
+		suffixed, // the full ARN of a secret "db", which is none
 		"arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/demo",
 		"arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/demo-Xk2QpZ",
 		"arn:aws:secretsmanager:us-east-1:444455556666:secret:app/demo",

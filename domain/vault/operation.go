@@ -100,11 +100,8 @@ func invalidInput(service string, err error) error {
 	var violation *shape.ValidationError
 	if errors.As(err, &violation) {
 		code := fault.ValidationException
-		switch {
-		case queryService(service):
+		if queryService(service) {
 			code = fault.ValidationError
-		case service == "secretsmanager":
-			code = fault.InvalidParameterException
 		}
 		return fault.New(code, "%s", violation.Error())
 	}

@@ -403,9 +403,19 @@ func TestAnotherAccount(t *testing.T) {
 	missing := read("arn:aws:secretsmanager:us-east-1:111122223333:secret:missing-AbCdEf")
 	missing.Fails(fault.AccessDeniedException, "no resource-based policy allows")
 	sm(d.admin, "PutResourcePolicy", m{"SecretId": d.arn, "ResourcePolicy": resource}).OK()
+	const managed = "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key."
 	o := read(d.arn)
-	o.Fails(fault.AccessDeniedException, kmsDenied) // kms:CallerAccount of the managed key
-	tells(t, o, decryptNo, readNo)
+	o.Fails(fault.InvalidRequestException, managed)
+	tells(t, o, "secretsmanager:GetSecretValue InvalidRequestException")
+	// Writing is refused likewise; what needs no key is not.
+	sm(d.admin, "PutResourcePolicy", m{"SecretId": d.arn, "ResourcePolicy": strings.Replace(resource, "GetSecretValue", "*", 1)}).OK()
+	sm(foreign, "PutSecretValue", m{"SecretId": d.arn, "SecretString": "y"}).Fails(fault.InvalidRequestException, managed)
+	sm(foreign, "UpdateSecret", m{"SecretId": d.arn, "SecretString": "y"}).Fails(fault.InvalidRequestException, managed)
+	sm(foreign, "UpdateSecret", m{"SecretId": d.arn, "Description": "from elsewhere"}).OK()
+	if got := sm(foreign, "DescribeSecret", m{"SecretId": d.arn}).OK()["Description"]; got != "from elsewhere" {
+		t.Errorf("described as %v", got)
+	}
+	sm(d.admin, "PutResourcePolicy", m{"SecretId": d.arn, "ResourcePolicy": resource}).OK()
 	read("app-demo").Fails(fault.ResourceNotFoundException, "Secrets Manager can't find the specified secret.")
 
 	id, key := newKey(d.admin, nil)

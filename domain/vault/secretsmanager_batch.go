@@ -78,8 +78,10 @@ func batchGetSecretValue(c *call, in *BatchGetSecretValueInput) (*BatchGetSecret
 		return nil, invalid("Either 'SecretIdList' or 'Filters' must be provided, but not both.")
 	case len(in.SecretIDList) == 0 && len(in.Filters) == 0:
 		return nil, invalid("Either 'SecretIdList' or 'Filters' must be provided.")
-	case len(in.SecretIDList) > 0 && (in.MaxResults != 0 || in.NextToken != ""):
-		return nil, invalid("MaxResults and NextToken can't be used with SecretIdList.")
+	case len(in.SecretIDList) > 0 && in.MaxResults != 0:
+		return nil, invalid("'Filters' not specified. 'Filters' must also be specified when 'MaxResults' is provided.")
+	case len(in.SecretIDList) > 0 && in.NextToken != "":
+		return nil, invalid("'Filters' not specified. 'Filters' must also be specified when 'NextToken' is provided.")
 	}
 	if err := c.authorize("secretsmanager:BatchGetSecretValue", plain("*")); err != nil {
 		return nil, err
@@ -94,7 +96,11 @@ func batchGetSecretValue(c *call, in *BatchGetSecretValueInput) (*BatchGetSecret
 		if limit == 0 {
 			limit = secret.MaxBatch
 		}
-		found, next, err := c.listSecrets(&listing{filters: in.Filters, limit: limit, token: in.NextToken})
+		filters, err := readFilters(in.Filters)
+		if err != nil {
+			return nil, err
+		}
+		found, next, err := c.listSecrets(&listing{filters: filters, limit: limit, token: in.NextToken})
 		if err != nil {
 			return nil, err
 		}

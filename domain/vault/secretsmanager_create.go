@@ -12,7 +12,7 @@ func init() { define("secretsmanager", "CreateSecret", change, createSecret) }
 
 // ReplicaRegion names another Region of a replicated secret. The vault has one.
 type ReplicaRegion struct {
-	Region   string `json:"Region" aws:"min=1,max=128"`
+	Region   string `json:"Region" aws:"min=1,max=128,pattern=^([a-z]+-)+\\d+$"`
 	KmsKeyID string `json:"KmsKeyId" aws:"max=2048"`
 }
 
@@ -25,9 +25,9 @@ type CreateSecretInput struct {
 	SecretBinary       []byte          `json:"SecretBinary" aws:"min=1,max=65536" audit:"-"`
 	SecretString       []byte          `json:"SecretString" aws:"text,min=1,max=65536" audit:"-"`
 	Tags               []SecretTag     `json:"Tags"`
-	AddReplicaRegions  []ReplicaRegion `json:"AddReplicaRegions"`
+	AddReplicaRegions  []ReplicaRegion `json:"AddReplicaRegions" aws:"min=1"`
 	ForceOverwrite     bool            `json:"ForceOverwriteReplicaSecret"`
-	Type               string          `json:"Type" aws:"max=64"`
+	Type               string          `json:"Type" aws:"max=256"`
 }
 
 // createSecret makes a secret and, if a value came, its first version. All that can

@@ -47,6 +47,9 @@ func deleteSecret(c *call, in *DeleteSecretInput) (*DeleteSecretOutput, error) {
 		window = *in.Window
 		conds = append(conds, when("secretsmanager:recoverywindowindays", strconv.Itoa(window)))
 	}
+	if window < secret.MinWindow || window > secret.MaxWindow {
+		return nil, invalid("The RecoveryWindowInDays value must be between %d and %d days (inclusive).", secret.MinWindow, secret.MaxWindow)
+	}
 	s, err := c.openSecret(in.SecretID, "secretsmanager:DeleteSecret", conds...)
 	missing := fault.Is(err, fault.ResourceNotFoundException)
 	if err != nil && !(missing && in.Force) {
@@ -55,8 +58,6 @@ func deleteSecret(c *call, in *DeleteSecretInput) (*DeleteSecretOutput, error) {
 	switch {
 	case in.Force && in.Window != nil:
 		return nil, invalid("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
-	case window < secret.MinWindow || window > secret.MaxWindow:
-		return nil, invalid("The RecoveryWindowInDays value must be between %d and %d days (inclusive).", secret.MinWindow, secret.MaxWindow)
 	case missing:
 		reference, _, _ := secret.Reference(c.st.Region, c.account, in.SecretID)
 		_, name, _ := strings.Cut(reference, ":secret:")

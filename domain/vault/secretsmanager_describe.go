@@ -23,7 +23,7 @@ type DescribeSecretOutput struct {
 	KmsKeyID           string              `json:"KmsKeyId,omitempty"`
 	LastChangedDate    shape.Timestamp     `json:",omitzero"`
 	DeletedDate        shape.Timestamp     `json:",omitzero"`
-	Tags               []SecretTag         `json:",omitempty"`
+	Tags               []SecretTag         `json:",omitzero"`
 	VersionIDsToStages map[string][]string `json:"VersionIdsToStages,omitempty"`
 	CreatedDate        shape.Timestamp     `json:",omitzero"`
 }
@@ -68,7 +68,12 @@ func stamp(t time.Time) shape.Timestamp {
 	return shape.At(t)
 }
 
+// shownTags is tags on the wire: absent for a secret that never had any, and an empty
+// list for one that has lost them all.
 func shownTags(tags []event.Tag) []SecretTag {
+	if tags == nil {
+		return nil
+	}
 	shown := make([]SecretTag, len(tags))
 	for i, t := range tags {
 		shown[i] = SecretTag{Key: t.Key, Value: t.Value}

@@ -180,6 +180,16 @@ func (c *call) holds(s *secret.Secret, v *secret.Version, given *value) (bool, e
 	return v.Binary() == given.binary && subtle.ConstantTimeCompare(plaintext, given.bytes) == 1, nil
 }
 
+// reachable refuses to a caller of another account what only the managed key could
+// open: its policy admits nobody but the owner's account. given is the KmsKeyId that
+// the secret has or is to have.
+func (c *call) reachable(s *secret.Secret, given string) error {
+	if s.Account == c.account || given != "" {
+		return nil
+	}
+	return fault.New(fault.InvalidRequestException, "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.")
+}
+
 // stageWrapped stages the keyring entry of a wrapped data key.
 func (c *call) stageWrapped(w wrapped) (event.Wrapping, error) {
 	ring, commitment, err := c.seal(w.blob)

@@ -128,6 +128,9 @@ func getSecretValue(c *call, in *GetSecretValueInput) (*GetSecretValueOutput, er
 	if err != nil {
 		return nil, err
 	}
+	if err := c.reachable(s, s.KmsKeyID()); err != nil {
+		return nil, err
+	}
 	v, err := askedVersion(s, in.VersionID, in.VersionStage)
 	if err != nil {
 		return nil, err

@@ -76,6 +76,8 @@ func TestStagingLabels(t *testing.T) {
 	move("green", 0, 1).OK()
 	move("AWSPENDING", 4, 0).OK()
 	wantLabels(t, admin, "s", map[string]int{"AWSCURRENT": 2, "AWSPREVIOUS": 4, "green": 1})
+	move("AWSPENDING", 0, 4).OK()
+	move("AWSPENDING", 4, 0).OK()
 
 	// A version without a label is hidden, and still readable by its id.
 	versions := func(in m) int {
@@ -103,6 +105,28 @@ func TestStagingLabels(t *testing.T) {
 	}
 	if !slices.Equal(seen, []string{versionToken(1), versionToken(2), versionToken(3), versionToken(4)}) {
 		t.Errorf("pages gave %v", seen)
+	}
+}
+
+// A finished rotation leaves AWSPENDING beside AWSCURRENT. The next value takes it off;
+// a rotation under way keeps it.
+func TestPendingLabelOfAFinishedRotation(t *testing.T) {
+	for _, operation := range []string{"PutSecretValue", "UpdateSecret"} {
+		t.Run(operation, func(t *testing.T) {
+			_, admin := vaultWithAdmin(t)
+			write := func(n int, operation string, in m) *vaulttest.Outcome {
+				in["SecretId"], in["SecretString"], in["ClientRequestToken"] = "s", fmt.Sprint(n), versionToken(n)
+				return sm(admin, operation, in)
+			}
+			sm(admin, "CreateSecret", m{"Name": "s", "SecretString": "1", "ClientRequestToken": versionToken(1)}).OK()
+			write(2, "PutSecretValue", m{"VersionStages": []string{"AWSPENDING", "mine"}}).OK()
+			write(3, operation, m{}).OK()
+			wantLabels(t, admin, "s", map[string]int{"AWSCURRENT": 3, "AWSPREVIOUS": 1, "AWSPENDING": 2, "mine": 2})
+			sm(admin, "UpdateSecretVersionStage", m{"SecretId": "s", "VersionStage": "AWSCURRENT", "RemoveFromVersionId": versionToken(3), "MoveToVersionId": versionToken(2)}).OK()
+			wantLabels(t, admin, "s", map[string]int{"AWSCURRENT": 2, "AWSPREVIOUS": 3, "AWSPENDING": 2, "mine": 2})
+			write(4, operation, m{}).OK()
+			wantLabels(t, admin, "s", map[string]int{"AWSCURRENT": 4, "AWSPREVIOUS": 2, "mine": 2})
+		})
 	}
 }
 
@@ -174,6 +198,7 @@ func TestDeleteWithRecoveryWindow(t *testing.T) {
 	for _, window := range []int{6, 31, 0, -1} {
 		sm(admin, "DeleteSecret", m{"SecretId": "s", "RecoveryWindowInDays": window}).Fails(fault.InvalidParameterException, "between 7 and 30 days")
 	}
+	sm(admin, "DeleteSecret", m{"SecretId": "missing", "RecoveryWindowInDays": 6, "ForceDeleteWithoutRecovery": true}).Fails(fault.InvalidParameterException, "between 7 and 30 days")
 	sm(admin, "DeleteSecret", m{"SecretId": "s", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true}).Fails(fault.InvalidParameterException, "ForceDeleteWithoutRecovery")
 	out := sm(admin, "DeleteSecret", m{"SecretId": "s"}).OK()
 	if got := time.UnixMilli(int64(out["DeletionDate"].(float64) * 1000)); !got.Equal(v.Env.Now.AddDate(0, 0, 30).Truncate(time.Millisecond)) {
@@ -295,8 +320,8 @@ func TestSecretTags(t *testing.T) {
 	sm(admin, "TagResource", m{"SecretId": "s", "Tags": many}).Fails(fault.InvalidParameterException, "50 tags")
 	sm(admin, "TagResource", m{"SecretId": "s", "Tags": []m{{"Key": "AWS:x", "Value": ""}}}).Fails(fault.InvalidParameterException, "aws:")
 	sm(admin, "UntagResource", m{"SecretId": "s", "TagKeys": []string{"a"}}).OK()
-	if got := sm(admin, "DescribeSecret", m{"SecretId": "s"}).OK()["Tags"]; got != nil {
-		t.Errorf("tags %v", got)
+	if got, ok := sm(admin, "DescribeSecret", m{"SecretId": "s"}).OK()["Tags"].([]any); !ok || len(got) != 0 {
+		t.Errorf("tags %v, not an empty list", got)
 	}
 }
 
@@ -324,21 +349,39 @@ func TestResourcePolicies(t *testing.T) {
 		return sm(admin, "PutResourcePolicy", m{"SecretId": "s", "ResourcePolicy": policy, "BlockPublicPolicy": block})
 	}
 	put(public, true).Fails(fault.PublicPolicyException, "")
-	put("{", false).Fails(fault.MalformedPolicyDocumentException, "")
+	put("{", false).Fails(fault.MalformedPolicyDocumentException, "This resource policy contains a syntax error.")
+	put(strings.Replace(public, `"Allow"`, `"Some"`, 1), false).Fails(fault.MalformedPolicyDocumentException, "This resource policy contains a syntax error.")
 	put(secretPolicy("arn:aws:iam::111122223333:user/unknown"), false).Fails(fault.MalformedPolicyDocumentException, "This resource policy contains an unsupported principal.")
-	put(strings.Replace(public, "secretsmanager:*", strings.Repeat("x", secret.MaxPolicyLength), 1), false).Fails(fault.InvalidParameterException, "")
+	put(strings.Replace(public, "secretsmanager:*", strings.Repeat("x", secret.MaxPolicyLength), 1), false).Fails(fault.ValidationException, "resourcePolicy")
 	put(public, false).OK()
-	validate := func(policy string) m {
-		return sm(admin, "ValidateResourcePolicy", m{"SecretId": "s", "ResourcePolicy": policy}).OK()
-	}
-	if got := validate(secretPolicy(reader.ARN)); got["PolicyValidationPassed"] != true || len(got["ValidationErrors"].([]any)) != 0 {
-		t.Errorf("a good policy: %v", got)
-	}
-	for _, policy := range []string{public, "{"} {
-		if got := validate(policy); got["PolicyValidationPassed"] != false || len(got["ValidationErrors"].([]any)) != 1 {
-			t.Errorf("%s: %v", policy, got)
+	sm(admin, "DeleteResourcePolicy", m{"SecretId": "s"}).OK()
+	shut := strings.Replace(public, `"Allow"`, `"Deny"`, 1)
+	for _, tt := range []struct {
+		by     *vaulttest.Caller
+		policy string
+		checks string
+	}{
+		{admin, secretPolicy(reader.ARN), "[]"},
+		{admin, public, "[PUBLIC_POLICY]"},
+		{admin, shut, "[POLICY_LOCKOUT]"},
+		{v.User("checker", vaulttest.Allow("secretsmanager:ValidateResourcePolicy")), shut, "[]"}, // has nothing to lose
+	} {
+		for _, in := range []m{{"ResourcePolicy": tt.policy, "SecretId": "s"}, {"ResourcePolicy": tt.policy}} {
+			checks := []string{}
+			out := sm(tt.by, "ValidateResourcePolicy", in).OK()
+			for _, e := range out["ValidationErrors"].([]any) {
+				checks = append(checks, e.(m)["CheckName"].(string))
+			}
+			want := tt.checks
+			if in["SecretId"] == nil { // nobody can be shut out of no secret
+				want = strings.Replace(want, "POLICY_LOCKOUT", "", 1)
+			}
+			if got := fmt.Sprint(checks); got != want || out["PolicyValidationPassed"] != (want == "[]") {
+				t.Errorf("%v: %v", in, out)
+			}
 		}
 	}
+	sm(admin, "ValidateResourcePolicy", m{"ResourcePolicy": "{"}).Fails(fault.MalformedPolicyDocumentException, "This resource policy contains a syntax error.")
 	sm(admin, "DeleteResourcePolicy", m{"SecretId": "s"}).OK()
 	sm(admin, "DeleteResourcePolicy", m{"SecretId": "s"}).OK()
 	if got := sm(admin, "GetResourcePolicy", m{"SecretId": "s"}).OK(); got["ResourcePolicy"] != nil {

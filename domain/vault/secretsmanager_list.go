@@ -4,20 +4,12 @@ import (
 	"cmp"
 	"encoding/base64"
 	"slices"
-	"strings"
 
 	"github.com/keytrail/keytrail/domain/secret"
 	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() { define("secretsmanager", "ListSecrets", use, listSecrets) }
-
-// SecretFilter selects secrets. A value is a prefix; with ! before it, one that must
-// not fit. Values of a filter are alternatives, filters all must hold.
-type SecretFilter struct {
-	Key    string   `json:"Key" aws:"required,enum=description|name|tag-key|tag-value|primary-region|owning-service|all"`
-	Values []string `json:"Values" aws:"required,min=1,max=10,each.max=512"`
-}
 
 // ListSecretsInput is the request of secretsmanager:ListSecrets.
 type ListSecretsInput struct {
@@ -44,7 +36,7 @@ type SecretListEntry struct {
 	KmsKeyID               string              `json:"KmsKeyId,omitempty"`
 	LastChangedDate        shape.Timestamp     `json:",omitzero"`
 	DeletedDate            shape.Timestamp     `json:",omitzero"`
-	Tags                   []SecretTag         `json:",omitempty"`
+	Tags                   []SecretTag         `json:",omitzero"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"`
 	CreatedDate            shape.Timestamp     `json:",omitzero"`
 }
@@ -57,8 +49,12 @@ func listSecrets(c *call, in *ListSecretsInput) (*ListSecretsOutput, error) {
 	if limit == 0 {
 		limit = 100
 	}
+	filters, err := readFilters(in.Filters)
+	if err != nil {
+		return nil, err
+	}
 	found, next, err := c.listSecrets(&listing{
-		filters: in.Filters, limit: limit, token: in.NextToken, deleted: in.IncludePlannedDeletion,
+		filters: filters, limit: limit, token: in.NextToken, deleted: in.IncludePlannedDeletion,
 		sortBy: in.SortBy, descending: in.SortOrder == "desc",
 	})
 	if err != nil {
@@ -77,7 +73,7 @@ func listSecrets(c *call, in *ListSecretsInput) (*ListSecretsOutput, error) {
 
 // listing is one page of the caller's secrets.
 type listing struct {
-	filters    []SecretFilter
+	filters    []filter
 	limit      int
 	token      string
 	deleted    bool // those marked for deletion as well
@@ -188,81 +184,4 @@ func (c *call) listSorted(l *listing, match func(*secret.Secret) bool, keyOf fun
 		return page, "", nil
 	}
 	return page, base64.RawURLEncoding.EncodeToString([]byte("k" + best[l.limit-1].key)), nil
-}
-
-// fits applies the filter: some value must fit, if there are any without !, and none
-// of those with it.
-func (f *SecretFilter) fits(s *secret.Secret, region string) bool {
-	wanted, found := false, false
-	for _, value := range f.Values {
-		if unwanted, negated := strings.CutPrefix(value, "!"); negated {
-			if f.has(s, region, unwanted) {
-				return false
-			}
-			continue
-		}
-		wanted = true
-		found = found || f.has(s, region, value)
-	}
-	return found || !wanted
-}
-
-// has looks for one value. Descriptions and "all" have no letter case, the rest does.
-func (f *SecretFilter) has(s *secret.Secret, region, value string) bool {
-	switch f.Key {
-	case "name":
-		return strings.HasPrefix(s.Name, value)
-	case "description":
-		return hasPrefixFold(s.Description(), value)
-	case "tag-key":
-		for _, t := range s.Tags {
-			if strings.HasPrefix(t.Key, value) {
-				return true
-			}
-		}
-	case "tag-value":
-		for _, t := range s.Tags {
-			if strings.HasPrefix(t.Value, value) {
-				return true
-			}
-		}
-	case "primary-region":
-		return strings.HasPrefix(region, value)
-	case "all":
-		return hasEveryWord(s, region, value)
-	}
-	return false // owning-service: no other service owns a secret here
-}
-
-// hasEveryWord reports whether each word of the value begins a word of some
-// attribute.
-func hasEveryWord(s *secret.Secret, region, value string) bool {
-	attributes := []string{s.Name, s.Description(), region}
-	for _, t := range s.Tags {
-		attributes = append(attributes, t.Key, t.Value)
-	}
-	for _, word := range strings.Fields(value) {
-		if !slices.ContainsFunc(attributes, func(attribute string) bool { return hasWord(attribute, word) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func hasWord(attribute, word string) bool {
-	for attribute != "" {
-		if hasPrefixFold(attribute, word) {
-			return true
-		}
-		i := strings.IndexAny(attribute, " /_+=.@-:")
-		if i < 0 {
-			return false
-		}
-		attribute = attribute[i+1:]
-	}
-	return false
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -70,7 +70,8 @@ func TestListSecrets(t *testing.T) {
 		"name prefix":         {m{"Filters": filterList("name", []string{"prod/"})}, "prod/db prod/api"},
 		"name not":            {m{"Filters": filterList("name", []string{"!prod/"})}, "test/db Prod/x"},
 		"name, alternatives":  {m{"Filters": filterList("name", []string{"prod/a", "test"})}, "prod/api test/db"},
-		"name but not":        {m{"Filters": filterList("name", []string{"prod/", "!prod/a"})}, "prod/db"},
+		"name or not":         {m{"Filters": filterList("name", []string{"prod/d", "!prod/"})}, "prod/db test/db Prod/x"},
+		"name and not":        {m{"Filters": filterList("name", []string{"prod/"}, "name", []string{"!prod/a"})}, "prod/db"},
 		"description":         {m{"Filters": filterList("description", []string{"MAIN"})}, "prod/db test/db"},
 		"tag key":             {m{"Filters": filterList("tag-key", []string{"team"})}, "prod/db prod/api"},
 		"tag value":           {m{"Filters": filterList("tag-value", []string{"b"})}, "prod/db"},
@@ -85,6 +86,10 @@ func TestListSecrets(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
+	sm(admin, "ListSecrets", m{"Filters": []m{{"Values": []string{"a"}}}}).Fails(fault.InvalidParameterException, "Invalid filter key")
+	sm(admin, "ListSecrets", m{"Filters": []m{{"Key": "name"}}}).Fails(fault.InvalidParameterException, "Invalid filter values for key: name")
+	sm(admin, "ListSecrets", m{"Filters": filterList("name", []string{"a*"})}).Fails(fault.ValidationException, "regular expression")
+	sm(admin, "ListSecrets", m{"Filters": filterList("colour", []string{"a"})}).Fails(fault.ValidationException, "enum value set")
 	// Pages of every size and order, also while secrets come and go.
 	for _, by := range []string{"", "name", "last-changed-date"} {
 		for _, order := range []string{"asc", "desc"} {
@@ -112,7 +117,7 @@ func TestListSecrets(t *testing.T) {
 	sm(admin, "ListSecrets", m{"NextToken": "nonsense"}).Fails(fault.InvalidNextTokenException, "")
 	sm(admin, "ListSecrets", m{"NextToken": first["NextToken"], "SortBy": "name"}).Fails(fault.InvalidNextTokenException, "")
 	sm(admin, "ListSecrets", m{"SortBy": "last-accessed-date"}).Fails(fault.InvalidParameterException, "")
-	sm(admin, "ListSecrets", m{"MaxResults": 101}).Fails(fault.InvalidParameterException, "")
+	sm(admin, "ListSecrets", m{"MaxResults": 101}).Fails(fault.ValidationException, "maxResults")
 	sm(v.User("nobody"), "ListSecrets", nil).Fails(fault.AccessDeniedException, "secretsmanager:ListSecrets on resource: * because no identity-based policy allows")
 }
 
@@ -146,12 +151,13 @@ func TestBatchGetSecretValue(t *testing.T) {
 	}
 	for name, in := range map[string]m{
 		"neither": {}, "both": {"SecretIdList": []string{"a"}, "Filters": filterList("name", []string{"a"})},
-		"pages of a list": {"SecretIdList": []string{"a"}, "MaxResults": 1}, "too many": {"SecretIdList": slices.Repeat([]string{"a"}, 21)},
+		"pages of a list": {"SecretIdList": []string{"a"}, "MaxResults": 1},
 	} {
 		if o := sm(reader, "BatchGetSecretValue", in); !fault.Is(o.Reply.Fault, fault.InvalidParameterException) {
 			t.Errorf("%s: %v", name, o.Reply.Fault)
 		}
 	}
+	sm(reader, "BatchGetSecretValue", m{"SecretIdList": slices.Repeat([]string{"a"}, 21)}).Fails(fault.ValidationException, "secretIdList")
 	byFilter := m{"Filters": filterList("name", []string{"a", "b", "c"}), "MaxResults": 1}
 	sm(reader, "BatchGetSecretValue", byFilter).Fails(fault.AccessDeniedException, "secretsmanager:ListSecrets")
 	first := sm(admin, "BatchGetSecretValue", byFilter).OK()
@@ -206,7 +212,7 @@ func TestGetRandomPassword(t *testing.T) {
 		t.Errorf("password %q", p)
 	}
 	sm(admin, "GetRandomPassword", m{"PasswordLength": 3}).Fails(fault.InvalidParameterException, "too short")
-	sm(admin, "GetRandomPassword", m{"PasswordLength": 4097}).Fails(fault.InvalidParameterException, "")
+	sm(admin, "GetRandomPassword", m{"PasswordLength": 4097}).Fails(fault.ValidationException, "passwordLength")
 	sm(admin, "GetRandomPassword", m{"ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true, "ExcludeLowercase": true}).Fails(fault.InvalidRequestException, "")
 }
 
@@ -230,6 +236,51 @@ func TestDrawsAreUnbiased(t *testing.T) {
 			if count != 256/n {
 				t.Errorf("of %d, %d comes from %d bytes and not from %d", n, i, count, 256/n)
 			}
+		}
+	}
+}
+
+// The words that descriptions and "all" are searched by. A name is a text with spaces
+// replaced, so that both see the same words.
+func TestSearchByWords(t *testing.T) {
+	_, admin := vaultWithAdmin(t)
+	for _, s := range []struct{ name, description string }{
+		{"1", "a secret"}, {"2", "an secret"}, {"3", "asecret"}, {"4", "thesecret"}, {"5", "one and two"}, {"6", ""},
+		{"prod/AppBeta/7x", ""}, {"prod.AppBeta_8x", ""}, {"uat/COMPANY/9", ""}, {"uat/COMPANYthings", ""}, {"Thirdsecret3fa9c1", ""}, {"mixed+App-Beta=0", ""},
+	} {
+		sm(admin, "CreateSecret", m{"Name": s.name, "Description": s.description, "Tags": []m{{"Key": "kind", "Value": "Of" + s.name}}}).OK()
+	}
+	for _, tt := range []struct{ key, value, want string }{
+		{"description", "a", "1 2 3 5"},
+		{"description", "!a", "4 6 prod/AppBeta/7x prod.AppBeta_8x uat/COMPANY/9 uat/COMPANYthings Thirdsecret3fa9c1 mixed+App-Beta=0"},
+		{"description", "a secret", "1 2"},
+		{"description", "SECRET", "1 2"},
+		{"description", "two one", "5"},
+		{"description", "t o", "5"},
+		{"description", "wo", ""},
+		{"all", "Beta", "prod/AppBeta/7x prod.AppBeta_8x mixed+App-Beta=0"},
+		{"all", "appbeta", ""}, // one word, and none begins so
+		{"all", "AppBeta", "prod/AppBeta/7x prod.AppBeta_8x mixed+App-Beta=0"},
+		{"all", "prod App", "prod/AppBeta/7x prod.AppBeta_8x"},
+		{"all", "eta", ""},
+		{"all", "+", ""},
+		{"all", "company", "uat/COMPANY/9"},
+		{"all", "things", ""},
+		{"all", "Ythings", "uat/COMPANYthings"},
+		{"all", "pany", ""},
+		{"all", "third", "Thirdsecret3fa9c1"},
+		{"all", "3fa9c1", "Thirdsecret3fa9c1"},
+		{"all", "us-east-1", ""},
+		{"all", "kind third", "Thirdsecret3fa9c1"}, // words may lie in different attributes
+		{"name", "prod App", ""},
+		{"name", "prod/App", "prod/AppBeta/7x"},
+		{"name", "Prod/", ""},
+		{"tag-key", "ki", "1 2 3 4 5 6 prod/AppBeta/7x prod.AppBeta_8x uat/COMPANY/9 uat/COMPANYthings Thirdsecret3fa9c1 mixed+App-Beta=0"},
+		{"tag-value", "Ofprod", "prod/AppBeta/7x prod.AppBeta_8x"},
+		{"tag-value", "ofprod", ""},
+	} {
+		if got := strings.Join(secretNames(t, admin, m{"Filters": filterList(tt.key, []string{tt.value})}), " "); got != tt.want {
+			t.Errorf("%s %q: %q, want %q", tt.key, tt.value, got, tt.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"errors"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/keytrail/keytrail/domain/event"
@@ -26,11 +27,15 @@ func (c *call) readResourcePolicy(text string) (boundPolicy, error) {
 	}
 	p, err := iam.Parse(iam.ResourcePolicy, []byte(text))
 	if err != nil {
+		const syntax = "This resource policy contains a syntax error."
 		var m *iam.MalformedError
-		if errors.As(err, &m) {
+		switch {
+		case !errors.As(err, &m), strings.HasPrefix(m.Text, "Syntax error"):
+			return none, malformedPolicy(syntax)
+		case m.Text == iam.InvalidPrincipal(iam.ResourcePolicy, "AWS", "").Text:
 			return none, malformedPolicy(m.Text)
 		}
-		return none, malformedPolicy("Syntax errors in policy.")
+		return none, malformedPolicy(syntax + " " + m.Text)
 	}
 	ids, unknown := c.st.Identities.UniqueIDs(p.Principals())
 	if len(unknown) > 0 {
@@ -60,7 +65,7 @@ func putResourcePolicy(c *call, in *PutResourcePolicyInput) (*SecretOutput, erro
 		return nil, err
 	}
 	if block && p.policy.IsPublic() {
-		return nil, fault.New(fault.PublicPolicyException, "You can't attach a resource policy that opens the secret to everybody while BlockPublicPolicy is set.")
+		return nil, fault.New(fault.PublicPolicyException, "You can't attach a resource-based policy that allows broad access to the secret.")
 	}
 	c.emit(&event.SecretPolicyReplaced{Secret: s.ARN, Policy: p.text, Principals: p.principals, At: c.now()})
 	return &SecretOutput{ARN: s.ARN, Name: s.Name}, nil
@@ -117,27 +122,48 @@ type ValidationErrorsEntry struct {
 }
 
 // validateResourcePolicy judges a policy without attaching it. What could not be
-// attached at all is an objection too, so that a caller sees every one in one place.
+// attached at all is refused as PutResourcePolicy refuses it; the objections are to
+// what could be: that it opens the secret to everybody, or shuts it to the caller who
+// may change its policy now.
 func validateResourcePolicy(c *call, in *ValidateResourcePolicyInput) (*ValidateResourcePolicyOutput, error) {
 	const action = "secretsmanager:ValidateResourcePolicy"
+	var s *secret.Secret
+	var err error
 	if in.SecretID == "" {
-		if err := c.authorize(action, plain("*")); err != nil {
-			return nil, err
-		}
-	} else if _, err := c.openActive(in.SecretID, action); err != nil {
+		err = c.authorize(action, plain("*"))
+	} else {
+		s, err = c.openActive(in.SecretID, action)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.readResourcePolicy(in.ResourcePolicy)
+	if err != nil {
 		return nil, err
 	}
 	out := &ValidateResourcePolicyOutput{ValidationErrors: []ValidationErrorsEntry{}}
 	object := func(check, message string) {
 		out.ValidationErrors = append(out.ValidationErrors, ValidationErrorsEntry{CheckName: check, ErrorMessage: message})
 	}
-	p, err := c.readResourcePolicy(in.ResourcePolicy)
-	switch {
-	case err != nil:
-		object("POLICY_GRAMMAR", fault.Of(err).Message)
-	case p.policy.IsPublic():
-		object("PUBLIC_POLICY", "The resource policy opens the secret to everybody.")
+	if p.policy.IsPublic() {
+		object("PUBLIC_POLICY", "This resource policy grants broad access to your secret.")
+	}
+	if s != nil && c.locksOut(s, p) {
+		object("POLICY_LOCKOUT", "Your requested changes will not allow you to manage this secret in the future.")
 	}
 	out.PolicyValidationPassed = len(out.ValidationErrors) == 0
 	return out, nil
+}
+
+// locksOut reports whether the caller can put the secret's policy now and could not
+// under p. Both are judged as that call would be: boundary, session policy and explicit
+// denials count.
+func (c *call) locksOut(s *secret.Secret, p boundPolicy) bool {
+	may := func(on target) bool {
+		d := c.try("secretsmanager:PutResourcePolicy", on, whenBool("secretsmanager:blockpublicpolicy", false))
+		return d.Allowed
+	}
+	now, then := onSecret(s), onSecret(s)
+	then.policy.Policy = p.policy
+	return may(now) && !may(then)
 }

@@ -17,7 +17,7 @@ type PutSecretValueInput struct {
 	SecretBinary       []byte   `json:"SecretBinary" aws:"min=1,max=65536" audit:"-"`
 	SecretString       []byte   `json:"SecretString" aws:"text,min=1,max=65536" audit:"-"`
 	VersionStages      []string `json:"VersionStages" aws:"min=1,max=20,each.min=1,each.max=256"`
-	RotationToken      string   `json:"RotationToken" aws:"min=36,max=256" audit:"-"`
+	RotationToken      string   `json:"RotationToken" aws:"min=36,max=256,pattern=^[a-zA-Z0-9\\-]+$" audit:"-"`
 }
 
 // PutSecretValueOutput is the reply of secretsmanager:PutSecretValue.
@@ -44,15 +44,23 @@ func putSecretValue(c *call, in *PutSecretValueInput) (*PutSecretValueOutput, er
 	if v == nil {
 		return nil, fault.New(fault.InvalidRequestException, "You must provide either SecretString or SecretBinary.")
 	}
+	if err := c.reachable(s, s.KmsKeyID()); err != nil {
+		return nil, err
+	}
 	if have := s.Version(in.ClientRequestToken); have != nil {
 		if err := c.retried(s, have, v); err != nil {
 			return nil, err
 		}
 		return &PutSecretValueOutput{ARN: s.ARN, Name: s.Name, VersionID: have.ID(), VersionStages: s.Stages(have)}, nil
 	}
-	stages := in.VersionStages
+	var stages []string // in the order of the request, each once
+	for _, stage := range in.VersionStages {
+		if !slices.Contains(stages, stage) {
+			stages = append(stages, stage)
+		}
+	}
 	if len(stages) == 0 || len(s.Versions()) == 0 && !slices.Contains(stages, secret.Current) {
-		stages = append([]string{secret.Current}, stages...)
+		stages = append(stages, secret.Current)
 	}
 	if err := c.stagesFit(s, stages); err != nil {
 		return nil, err
@@ -65,7 +73,7 @@ func putSecretValue(c *call, in *PutSecretValueInput) (*PutSecretValueOutput, er
 		return nil, err
 	}
 	c.writeVersion(s, w, stages)
-	return &PutSecretValueOutput{ARN: s.ARN, Name: s.Name, VersionID: w.sealed.id, VersionStages: s.Stages(s.Version(w.sealed.id))}, nil
+	return &PutSecretValueOutput{ARN: s.ARN, Name: s.Name, VersionID: w.sealed.id, VersionStages: stages}, nil
 }
 
 // preparedVersion is a version of an existing secret that only has to be written.
@@ -103,8 +111,20 @@ func (c *call) writeVersion(s *secret.Secret, p *preparedVersion, stages []strin
 		c.erase(ring)
 	}
 	c.emit(c.versionCreated(s.ARN, p.sealed, p.wrapping))
+	if slices.Contains(stages, secret.Current) {
+		c.endPending(s)
+	}
 	for _, stage := range stages {
 		c.moveStage(s, stage, p.sealed.id)
+	}
+}
+
+// endPending takes AWSPENDING, which a finished rotation leaves beside AWSCURRENT, off
+// the version that a newer value is about to replace: on one that is not current it
+// would mean a rotation under way.
+func (c *call) endPending(s *secret.Secret) {
+	if v := s.Staged(secret.Pending); v != nil && v == s.Staged(secret.Current) {
+		c.emit(&event.SecretStageMoved{Secret: s.ARN, Stage: secret.Pending, From: v.ID(), At: c.now()})
 	}
 }
 

@@ -20,7 +20,7 @@ type UpdateSecretInput struct {
 	KmsKeyID           *string `json:"KmsKeyId" aws:"max=2048"`
 	SecretBinary       []byte  `json:"SecretBinary" aws:"min=1,max=65536" audit:"-"`
 	SecretString       []byte  `json:"SecretString" aws:"text,min=1,max=65536" audit:"-"`
-	Type               string  `json:"Type" aws:"max=64"`
+	Type               string  `json:"Type" aws:"max=256"`
 }
 
 func updateSecret(c *call, in *UpdateSecretInput) (*SecretOutput, error) {
@@ -32,8 +32,16 @@ func updateSecret(c *call, in *UpdateSecretInput) (*SecretOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Version(in.ClientRequestToken) != nil {
-		return nil, tokenInUse(s, in.ClientRequestToken)
+	if v != nil || in.KmsKeyID != nil {
+		if err := c.reachable(s, choice.given); err != nil {
+			return nil, err
+		}
+	}
+	if have := s.Version(in.ClientRequestToken); have != nil && v != nil {
+		if err := c.retried(s, have, v); err != nil {
+			return nil, err
+		}
+		return &SecretOutput{ARN: s.ARN, Name: s.Name, VersionID: have.ID()}, nil
 	}
 	var rekey *rekeying
 	if in.KmsKeyID != nil {

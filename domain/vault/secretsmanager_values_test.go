@@ -69,9 +69,9 @@ func TestCreateRefusals(t *testing.T) {
 		"name with space":  {m{"Name": "a b", "SecretString": "y"}, fault.ValidationException, "Invalid name."},
 		"name is an ARN":   {m{"Name": "arn:aws:x", "SecretString": "y"}, fault.ValidationException, "Invalid name."},
 		"both values":      {m{"Name": "a", "SecretString": "y", "SecretBinary": "eA=="}, fault.InvalidParameterException, "binary"},
-		"too long":         {m{"Name": "a", "SecretString": strings.Repeat("y", secret.MaxValueBytes+1)}, fault.InvalidParameterException, "65536"},
+		"too long":         {m{"Name": "a", "SecretString": strings.Repeat("y", secret.MaxValueBytes+1)}, fault.ValidationException, "65536"},
 		"too many bytes":   {m{"Name": "a", "SecretString": strings.Repeat("é", secret.MaxValueBytes/2+1)}, fault.InvalidParameterException, "65536 bytes"},
-		"short token":      {m{"Name": "a", "SecretString": "y", "ClientRequestToken": "short"}, fault.InvalidParameterException, "clientRequestToken"},
+		"short token":      {m{"Name": "a", "SecretString": "y", "ClientRequestToken": "short"}, fault.ValidationException, "clientRequestToken"},
 		"HMAC key":         {m{"Name": "a", "SecretString": "y", "KmsKeyId": hmac}, fault.EncryptionFailure, "Cannot generate a data key with an asymmetric KMS key"},
 		"asymmetric key":   {m{"Name": "a", "SecretString": "y", "KmsKeyId": asymmetric}, fault.EncryptionFailure, "Cannot generate a data key with an asymmetric KMS key"},
 		"other Region":     {m{"Name": "a", "SecretString": "y", "KmsKeyId": "arn:aws:kms:eu-west-1:111122223333:key/" + symmetric}, fault.EncryptionFailure, ""},
@@ -122,7 +122,7 @@ func TestSecretWithoutValue(t *testing.T) {
 	sm(admin, "GetSecretValue", m{"SecretId": "empty"}).Fails(fault.ResourceNotFoundException, "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT")
 	// The first version is current whatever labels are asked for.
 	put := sm(admin, "PutSecretValue", m{"SecretId": "empty", "SecretString": "x", "VersionStages": []string{"blue"}}).OK()
-	if got := fmt.Sprint(put["VersionStages"]); got != "[AWSCURRENT blue]" {
+	if got := fmt.Sprint(put["VersionStages"]); got != "[blue AWSCURRENT]" {
 		t.Errorf("labels %s", got)
 	}
 	got := sm(admin, "DescribeSecret", m{"SecretId": "empty"}).OK()
@@ -158,7 +158,12 @@ func TestClientRequestToken(t *testing.T) {
 	tells(t, retry, decryptOK, "secretsmanager:PutSecretValue ok")
 	sm(admin, "PutSecretValue", m{"SecretId": "s", "SecretBinary": b64("two"), "ClientRequestToken": versionToken(2)}).Fails(fault.ResourceExistsException, "already in use")
 	sm(admin, "PutSecretValue", m{"SecretId": "s", "SecretString": "three", "ClientRequestToken": versionToken(1)}).Fails(fault.ResourceExistsException, inUse)
-	sm(admin, "UpdateSecret", m{"SecretId": "s", "SecretString": "two", "ClientRequestToken": versionToken(2)}).Fails(fault.ResourceExistsException, "already in use")
+	retry = sm(admin, "UpdateSecret", put)
+	if got := retry.OK(); got["VersionId"] != versionToken(2) || retry.Decision.Changed {
+		t.Errorf("the retry made %v", got)
+	}
+	tells(t, retry, decryptOK, "secretsmanager:UpdateSecret ok")
+	sm(admin, "UpdateSecret", m{"SecretId": "s", "SecretString": "three", "ClientRequestToken": versionToken(1)}).Fails(fault.ResourceExistsException, inUse)
 	// Who cannot decrypt cannot find out whether a value fits.
 	blind := v.User("blind", vaulttest.Allow("secretsmanager:*"), `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}}`)
 	sm(blind, "PutSecretValue", put).Fails(fault.AccessDeniedException, kmsDenied)
@@ -279,6 +284,8 @@ func TestMissingSecret(t *testing.T) {
 			"User: %s is not authorized to perform: secretsmanager:%s on resource: missing because no identity-based policy allows the secretsmanager:%s action", nobody.ARN, operation, operation))
 	}
 	sm(admin, "GetSecretValue", m{"SecretId": "not a name"}).Fails(fault.ValidationException, "Invalid name.")
+	sm(admin, "GetSecretValue", m{"SecretId": "rds!db-1"}).Fails(fault.ResourceNotFoundException, "") // as AWS services name theirs
+	sm(admin, "CreateSecret", m{"Name": "rds!db-1"}).Fails(fault.ValidationException, "Invalid name.")
 	sm(admin, "GetSecretValue", m{"SecretId": "arn:aws:kms:us-east-1:111122223333:key/x"}).Fails(fault.InvalidParameterException, "")
 }
 

@@ -73,7 +73,7 @@ func TestListSecrets(t *testing.T) {
 	_, err = api.ListSecrets(ctx, &secretsmanager.ListSecretsInput{NextToken: aws.String("bm90IG91cnM=")})
 	target.Refused[*types.InvalidNextTokenException](t, err)
 	_, err = api.ListSecrets(ctx, &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(101)})
-	target.Refused[*types.InvalidParameterException](t, err)
+	target.RefusedAs(t, err, "ValidationException")
 	_, err = api.ListSecrets(ctx, &secretsmanager.ListSecretsInput{Filters: filter("colour", "red")})
 	if err == nil {
 		t.Error("a filter by colour")

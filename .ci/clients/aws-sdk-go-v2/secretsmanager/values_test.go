@@ -181,7 +181,7 @@ func TestRandomPassword(t *testing.T) {
 		t.Errorf("password %q", p)
 	}
 	_, err = api.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{PasswordLength: aws.Int64(4097)})
-	target.Refused[*types.InvalidParameterException](t, err)
+	target.RefusedAs(t, err, "ValidationException")
 	_, err = api.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{PasswordLength: aws.Int64(2)})
 	target.Refused[*types.InvalidParameterException](t, err)
 }

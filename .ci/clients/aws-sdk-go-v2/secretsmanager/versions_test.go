@@ -107,7 +107,7 @@ func TestIdempotency(t *testing.T) {
 		t.Errorf("message %q", e.ErrorMessage())
 	}
 	_, err = api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: first.ARN, SecretString: aws.String("x"), ClientRequestToken: aws.String("short")})
-	target.Refused[*types.InvalidParameterException](t, err)
+	target.RefusedAs(t, err, "ValidationException")
 }
 
 func TestUpdate(t *testing.T) {
