@@ -34,9 +34,11 @@ func (src *source) check(kind Kind) error {
 		st := &src.statements[i]
 		switch {
 		case kind == TrustPolicy && st.has["Resource"]:
-			return malformed(textProhibited, "Resource")
+			return malformed(textProhibited)
 		case kind == TrustPolicy && st.has["NotResource"]:
-			return malformed(textProhibited, "NotResource")
+			return malformed(textTrustNotResource)
+		case kind == TrustPolicy && len(st.actions) == 0:
+			return malformed(textTrustNoAction)
 		case kind != KeyPolicy && len(st.actions) == 0:
 			return malformed(textActions)
 		case kind != KeyPolicy && kind != TrustPolicy && len(st.resources) == 0:
@@ -58,8 +60,10 @@ func (src *source) checkPrincipalElements(kind Kind) error {
 			return malformed(textNoPrincipal)
 		case !named && kind.namesPrincipals():
 			return malformed(textPrincipal)
+		case kind == TrustPolicy && st.has["NotPrincipal"] && st.effect == "Allow":
+			return malformed(textTrustAllowNot)
 		case kind == TrustPolicy && st.has["NotPrincipal"]:
-			return malformed(textProhibited, "NotPrincipal")
+			return malformed(textTrustNotPrincipal)
 		}
 	}
 	return nil
@@ -78,6 +82,9 @@ func (src *source) checkSids(kind Kind) error {
 			continue
 		}
 		if seen[sid] {
+			if kind == TrustPolicy {
+				return malformed(textTrustStatementTwice)
+			}
 			return malformed(textSidUnique)
 		}
 		seen[sid] = true
@@ -91,6 +98,12 @@ func (src *source) checkSids(kind Kind) error {
 func (src *source) checkActions(kind Kind) error {
 	for i := range src.statements {
 		for _, action := range src.statements[i].actions {
+			if kind == TrustPolicy {
+				if !trustAction(action) {
+					return malformed(textTrustActions)
+				}
+				continue
+			}
 			if action != "*" {
 				vendor, name, ok := strings.Cut(action, ":")
 				switch {
@@ -101,9 +114,6 @@ func (src *source) checkActions(kind Kind) error {
 				case vendor != "*" && (vendor == "" || !alphanumeric(vendor, "-.")):
 					return malformed(textVendorName, vendor)
 				}
-			}
-			if kind == TrustPolicy && !trustAction(action) {
-				return malformed(textTrustActions)
 			}
 		}
 		for _, c := range src.statements[i].conditions {
@@ -179,13 +189,16 @@ func resourceFormat(resource string) string {
 	if parts[2] == "iam" && len(parts) > 3 && parts[3] != "" {
 		return fmt.Sprintf("IAM resource %s cannot contain region information.", resource)
 	}
-	if parts[2] == "iam" && len(parts) == 6 && parts[5] != "*" {
+	if parts[2] == "s3" && len(parts) > 3 && parts[3] != "" && parts[3] != "*" {
+		return fmt.Sprintf("Resource %s can not contain region information.", resource)
+	}
+	if parts[2] == "iam" && len(parts) == 6 && parts[5] != "*" && parts[5] != "root" {
 		for _, start := range iamResources {
 			if strings.HasPrefix(parts[5], start) {
 				return ""
 			}
 		}
-		return "IAM resource path must either be \"*\" or start with " + strings.Join(iamResources, ", ") + "."
+		return "IAM resource path must either be \"*\", root, or start with " + strings.Join(iamResources, ", ") + "."
 	}
 	return ""
 }

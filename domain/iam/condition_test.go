@@ -27,7 +27,7 @@ func TestConditions(t *testing.T) {
 		"aws:CurrentTime": {"2026-11-23T18:00:00Z"}, "aws:EpochTime": {"1795456800"}, "aws:SecureTransport": {"true"},
 		"aws:MultiFactorAuthAge": {"90"}, "aws:TagKeys": {"env", "team"}, "kms:EncryptionContextKeys": {},
 		"kms:EncryptionContext:SecretARN": {secret}, "kms:Blob": {"aGVsbG8="}, "x:star": {"a*c"}, "x:bad": {"not a number"},
-		"x:ip6": {"2001:db8::1"}, "x:mapped": {"::ffff:203.0.113.7"},
+		"x:ip6": {"2001:db8::1"}, "x:mapped": {"::ffff:203.0.113.7"}, "x:zone": {"fe80::1%eth0"},
 	}
 	for _, c := range []struct {
 		rule, condition string
@@ -88,6 +88,9 @@ func TestConditions(t *testing.T) {
 		{"IpAddress: outside", `'IpAddress':{'aws:SourceIp':'203.0.113.8/32'}`, false},
 		{"IpAddress: version 6", `'IpAddress':{'x:ip6':'2001:db8::/32'}`, true},
 		{"IpAddress: version 4 in version 6", `'IpAddress':{'x:mapped':'203.0.113.0/24'}`, true},
+		{"IpAddress: a network of version 4 written in version 6", `'IpAddress':{'aws:SourceIp':'::ffff:203.0.113.0/120'}`, true},
+		{"IpAddress: a link-local address with its zone", `'IpAddress':{'x:zone':'fe80::/10'}`, true},
+		{"NotIpAddress: a link-local address with its zone", `'NotIpAddress':{'x:zone':'fe80::/10'}`, false},
 		{"NotIpAddress", `'NotIpAddress':{'aws:SourceIp':'203.0.113.0/24'}`, false},
 		{"NotIpAddress: missing key", `'NotIpAddress':{'aws:VpcSourceIp':'203.0.113.0/24'}`, true},
 

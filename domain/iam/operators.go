@@ -309,6 +309,9 @@ func compileIP(values []string, _ syntax) (test, error) {
 			}
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		t = append(t, p.Masked())
 	}
 	return t, nil
@@ -319,7 +322,7 @@ func (t ipTest) match(value string, _ Context) bool {
 	if err != nil {
 		return false
 	}
-	addr = addr.Unmap()
+	addr = addr.WithZone("").Unmap() // a prefix contains no address with a zone
 	for _, p := range t {
 		if p.Contains(addr) {
 			return true

@@ -5,21 +5,29 @@ import "fmt"
 // The messages AWS sends for documents it refuses. They are part of the
 // protocol: people and their tools search for them.
 const (
-	textSyntax       = "Syntax errors in policy."
-	textVersion      = "Policy document must be version 2012-10-17 or greater."
-	textLegacy       = "The policy failed legacy parsing"
-	textSidUnique    = "Statement IDs (SID) in a single policy must be unique."
-	textSidAlphabet  = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
-	textActions      = "Policy statement must contain actions."
-	textResources    = "Policy statement must contain resources."
-	textVendor       = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-	textOneColon     = "Actions/Condition can contain only one colon."
-	textVendorName   = "Vendor %s is not valid"
-	textNoPrincipal  = "Policy document should not specify a principal."
-	textPrincipal    = "Missing required field Principal"
-	textProhibited   = "Has prohibited field %s."
-	textTrustActions = "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML, and sts:AssumeRoleWithWebIdentity"
-	textTooLong      = "Policy document length exceeds 131072."
+	textSyntax      = "Syntax errors in policy."
+	textVersion     = "Policy document must be version 2012-10-17 or greater."
+	textLegacy      = "The policy failed legacy parsing"
+	textSidUnique   = "Statement IDs (SID) in a single policy must be unique."
+	textSidAlphabet = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+	textActions     = "Policy statement must contain actions."
+	textResources   = "Policy statement must contain resources."
+	textVendor      = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+	textOneColon    = "Actions/Condition can contain only one colon."
+	textVendorName  = "Vendor %s is not valid"
+	textNoPrincipal = "Policy document should not specify a principal."
+	textPrincipal   = "Missing required field Principal"
+	textProhibited  = "Has prohibited field Resource"
+	textTooLong     = "Policy document length exceeds 131072."
+
+	// A trust policy is refused in words of its own.
+	textTrustJSON           = "This policy contains invalid Json"
+	textTrustActions        = "AssumeRole policy may only specify STS AssumeRole actions."
+	textTrustNoAction       = "Missing required field Action"
+	textTrustNotResource    = "AssumeRole policy must not contain resources."
+	textTrustNotPrincipal   = "AssumeRole policy must not contain NotPrincipal field."
+	textTrustAllowNot       = "Allow with NotPrincipal is not allowed."
+	textTrustStatementTwice = "The Statement Ids in the policy are not unique"
 
 	// InvalidPrincipals is what KMS says about a principal that does not exist.
 	InvalidPrincipals = "Policy contains a statement with one or more invalid principals."
@@ -49,6 +57,9 @@ func Parse(kind Kind, document []byte) (*Policy, error) {
 	}
 	root, err := parseJSON(document)
 	if err != nil {
+		if kind == TrustPolicy {
+			return nil, malformed(textTrustJSON)
+		}
 		return nil, malformed(textSyntax)
 	}
 	src, err := readDocument(root)

@@ -3,6 +3,7 @@ package iam_test
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestMalformed(t *testing.T) {
 		resources = "Policy statement must contain resources."
 		vendor    = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 		regexes   = "Resource vendor must be fully qualified and cannot contain regexes."
-		trust     = "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML, and sts:AssumeRoleWithWebIdentity"
+		trust     = "AssumeRole policy may only specify STS AssumeRole actions."
 		invalid   = "Policy contains a statement with one or more invalid principals."
 	)
 	star := `'Effect':'Allow','Action':'kms:Decrypt','Resource':'*'`
@@ -91,6 +92,11 @@ func TestMalformed(t *testing.T) {
 		{"resource vendor with a wildcard", identity, `'Effect':'Allow','Action':'kms:Decrypt','Resource':'arn:aws:k*:::key/1'`, regexes},
 		{"IAM resource with a Region", identity, `'Effect':'Allow','Action':'iam:GetUser','Resource':'arn:aws:iam:us-east-1:111122223333:user/a'`,
 			"IAM resource arn:aws:iam:us-east-1:111122223333:user/a cannot contain region information."},
+		{"S3 resource with a Region", identity, `'Effect':'Allow','Action':'s3:GetObject','Resource':'arn:aws:s3:us-east-1::b'`,
+			"Resource arn:aws:s3:us-east-1::b can not contain region information."},
+		{"IAM resource of no known type", identity, `'Effect':'Allow','Action':'iam:GetUser','Resource':'arn:aws:iam::111122223333:usr/a'`,
+			`IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.`},
+		{"the root of an account", identity, `'Effect':'Allow','Action':'iam:GetUser','Resource':'arn:aws:iam::111122223333:root'`, ""},
 
 		{"Principal in an identity policy", identity, star + `,'Principal':'*'`, "Policy document should not specify a principal."},
 		{"no Principal in a key policy", key, star, "Missing required field Principal"},
@@ -105,8 +111,15 @@ func TestMalformed(t *testing.T) {
 		{"invalid principal of a secret policy", iam.ResourcePolicy, star + `,'Principal':{'AWS':'me'}`, "This resource policy contains an unsupported principal."},
 
 		{"trust policy", trustPolicy, `'Effect':'Allow','Action':['sts:AssumeRole','sts:TagSession'],'Principal':{'AWS':'*'}`, ""},
-		{"trust policy with Resource", trustPolicy, `'Effect':'Allow','Action':'sts:AssumeRole','Resource':'*','Principal':'*'`, "Has prohibited field Resource."},
-		{"trust policy with NotPrincipal", trustPolicy, `'Effect':'Allow','Action':'sts:AssumeRole','NotPrincipal':{'AWS':'111122223333'}`, "Has prohibited field NotPrincipal."},
+		{"trust policy with Resource", trustPolicy, `'Effect':'Allow','Action':'sts:AssumeRole','Resource':'*','Principal':'*'`, "Has prohibited field Resource"},
+		{"trust policy with NotResource", trustPolicy, `'Effect':'Allow','Action':'sts:AssumeRole','NotResource':'*','Principal':'*'`, "AssumeRole policy must not contain resources."},
+		{"trust policy with NotPrincipal", trustPolicy, `'Effect':'Allow','Action':'sts:AssumeRole','NotPrincipal':{'AWS':'111122223333'}`, "Allow with NotPrincipal is not allowed."},
+		{"trust policy denying all but some", trustPolicy, `'Effect':'Deny','Action':'sts:AssumeRole','NotPrincipal':{'AWS':'111122223333'}`, "AssumeRole policy must not contain NotPrincipal field."},
+		{"trust policy that is not JSON", trustPolicy, `{`, "This policy contains invalid Json"},
+		{"trust policy without actions", trustPolicy, `'Effect':'Allow','Principal':'*'`, "Missing required field Action"},
+		{"trust policy with a Sid twice", trustPolicy, `{'Version':'2012-10-17','Statement':[{'Sid':'a','Effect':'Allow','Action':'sts:AssumeRole','Principal':'*'},{'Sid':'a','Effect':'Deny','Action':'sts:AssumeRole','Principal':'*'}]}`,
+			"The Statement Ids in the policy are not unique"},
+		{"trust policy for everything", trustPolicy, `'Effect':'Allow','Action':'*','Principal':'*'`, trust},
 		{"trust policy with other actions", trustPolicy, `'Effect':'Allow','Action':'kms:Decrypt','Principal':'*'`, trust},
 		{"trust policy with the action of another name", trustPolicy, `'Effect':'Allow','Action':'sts:GetCallerIdentity','Principal':'*'`, trust},
 		{"trust policy with a pattern", trustPolicy, `'Effect':'Allow','Action':'sts:Assume*','Principal':'*'`, ""},
@@ -247,6 +260,24 @@ func TestIsPublic(t *testing.T) {
 	} {
 		if got := parse(t, iam.ResourcePolicy, c.doc).IsPublic(); got != c.want {
 			t.Errorf("%s: public %v", c.rule, got)
+		}
+	}
+}
+
+// TestParseIsLinear: the memory that a document costs grows with its length, so
+// that nobody holds up the writer with one that is all dollar signs.
+func TestParseIsLinear(t *testing.T) {
+	for _, part := range []string{"$", "${", "?", "a*", "${a}"} {
+		value := strings.Repeat(part, 120_000/len(part))
+		document := []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{"StringLike":{"aws:username":"` + value + `"}}}}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := iam.Parse(iam.IdentityPolicy, document); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 256*uint64(len(document)) {
+			t.Errorf("%d bytes of %q took %d bytes of memory", len(document), part, used)
 		}
 	}
 }

@@ -60,30 +60,37 @@ const (
 
 func compilePattern(s string, allow syntax) pattern {
 	var tokens []token
-	lit := func(text string) {
-		if n := len(tokens); n > 0 && tokens[n-1].kind == literal {
-			tokens[n-1].text += text
-		} else {
-			tokens = append(tokens, token{kind: literal, text: text})
+	var text strings.Builder // of the literal at hand
+	add := func(t token) {
+		if text.Len() > 0 {
+			tokens = append(tokens, token{kind: literal, text: text.String()})
+			text.Reset()
+		}
+		if t.kind != literal {
+			tokens = append(tokens, t)
 		}
 	}
 	hasVariable := false
+	closing := -1 // bytes that are left of s at its last "}"
+	if i := strings.LastIndexByte(s, '}'); i >= 0 {
+		closing = len(s) - i
+	}
 	for s != "" {
 		switch {
 		case s[0] == '*' && allow&withWildcards != 0:
-			if n := len(tokens); n == 0 || tokens[n-1].kind != anyRun {
-				tokens = append(tokens, token{kind: anyRun})
+			if n := len(tokens); n == 0 || tokens[n-1].kind != anyRun || text.Len() > 0 {
+				add(token{kind: anyRun})
 			}
 			s = s[1:]
 		case s[0] == '?' && allow&withWildcards != 0:
-			tokens = append(tokens, token{kind: anyOne})
+			add(token{kind: anyOne})
 			s = s[1:]
-		case strings.HasPrefix(s, "${") && allow&withVariables != 0 && strings.Contains(s, "}"):
+		case allow&withVariables != 0 && len(s) > closing && closing > 0 && strings.HasPrefix(s, "${"):
 			inside, rest, _ := strings.Cut(s[2:], "}")
 			if inside == "*" || inside == "?" || inside == "$" {
-				lit(inside)
+				text.WriteString(inside)
 			} else {
-				tokens = append(tokens, token{kind: fromHere, ref: parseVariable(inside)})
+				add(token{kind: fromHere, ref: parseVariable(inside)})
 				hasVariable = true
 			}
 			s = rest
@@ -92,10 +99,11 @@ func compilePattern(s string, allow syntax) pattern {
 			if n == 0 {
 				n = len(s)
 			}
-			lit(s[:n])
+			text.WriteString(s[:n])
 			s = s[n:]
 		}
 	}
+	add(token{kind: literal})
 	for i := range tokens {
 		tokens[i].text = intern(tokens[i].text)
 	}

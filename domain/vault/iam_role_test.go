@@ -42,7 +42,7 @@ func TestRoleLifecycle(t *testing.T) {
 		{"taken", "iam:CreateRole", m{"RoleName": "r", "AssumeRolePolicyDocument": trust("*")}, fault.EntityAlreadyExists, "Role with name r already exists."},
 		{"a stranger in the trust policy", "iam:CreateRole", m{"RoleName": "s", "AssumeRolePolicyDocument": trust(admin.ARN + "x")}, fault.MalformedPolicyDocument,
 			`Invalid principal in policy: "AWS":"arn:aws:iam::111122223333:user/adminx"`},
-		{"a resource in the trust policy", "iam:UpdateAssumeRolePolicy", m{"RoleName": "R", "PolicyDocument": trust("*", `,"Resource":"*"`)}, fault.MalformedPolicyDocument, "Has prohibited field Resource."},
+		{"a resource in the trust policy", "iam:UpdateAssumeRolePolicy", m{"RoleName": "R", "PolicyDocument": trust("*", `,"Resource":"*"`)}, fault.MalformedPolicyDocument, "Has prohibited field Resource"},
 		{"too long a trust policy", "iam:UpdateAssumeRolePolicy", m{"RoleName": "R", "PolicyDocument": trust("*", `,"Sid":"`, strings.Repeat("a", 4096), `"`)}, fault.LimitExceeded, "ACLSizePerRole"},
 		{"too short a session", "iam:CreateRole", m{"RoleName": "s", "MaxSessionDuration": 3599, "AssumeRolePolicyDocument": trust("*")}, fault.ValidationError, "3600"},
 		{"unknown", "iam:DeleteRole", m{"RoleName": "s"}, fault.NoSuchEntity, "The role with name s cannot be found."},
