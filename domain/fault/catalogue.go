@@ -6,33 +6,35 @@ type Code string
 
 // Codes of every service.
 const (
-	AccessDeniedException            Code = "AccessDeniedException"
-	AccessDenied                     Code = "AccessDenied" // IAM and STS
-	UnrecognizedClientException      Code = "UnrecognizedClientException"
-	InvalidClientTokenID             Code = "InvalidClientTokenId" // IAM and STS
-	ExpiredTokenException            Code = "ExpiredTokenException"
-	ExpiredToken                     Code = "ExpiredToken" // IAM and STS
-	InvalidSignatureException        Code = "InvalidSignatureException"
-	SignatureDoesNotMatch            Code = "SignatureDoesNotMatch" // IAM and STS
-	IncompleteSignature              Code = "IncompleteSignature"
-	MissingAuthenticationToken       Code = "MissingAuthenticationToken"
-	ThrottlingException              Code = "ThrottlingException"
-	Throttling                       Code = "Throttling" // IAM and STS
-	ValidationException              Code = "ValidationException"
-	ValidationError                  Code = "ValidationError" // IAM and STS
-	SerializationException           Code = "SerializationException"
-	UnknownOperationException        Code = "UnknownOperationException"
-	InvalidAction                    Code = "InvalidAction"        // IAM and STS
-	MissingAction                    Code = "MissingAction"        // IAM and STS
-	MalformedInput                   Code = "MalformedInput"       // IAM and STS
-	MalformedQueryString             Code = "MalformedQueryString" // IAM and STS
-	UnsupportedOperationException    Code = "UnsupportedOperationException"
-	InternalFailure                  Code = "InternalFailure"
-	ServiceUnavailable               Code = "ServiceUnavailable" // the log cannot take the record
-	RequestEntityTooLarge            Code = "RequestEntityTooLargeException"
-	RequestTimeout                   Code = "RequestTimeoutException"
-	LimitExceededException           Code = "LimitExceededException"
-	MalformedPolicyDocumentException Code = "MalformedPolicyDocumentException"
+	AccessDeniedException               Code = "AccessDeniedException"
+	AccessDenied                        Code = "AccessDenied" // IAM and STS
+	UnrecognizedClientException         Code = "UnrecognizedClientException"
+	InvalidClientTokenID                Code = "InvalidClientTokenId" // IAM and STS
+	ExpiredTokenException               Code = "ExpiredTokenException"
+	ExpiredToken                        Code = "ExpiredToken" // IAM and STS
+	InvalidSignatureException           Code = "InvalidSignatureException"
+	SignatureDoesNotMatch               Code = "SignatureDoesNotMatch" // IAM and STS
+	IncompleteSignature                 Code = "IncompleteSignature"   // IAM and STS
+	IncompleteSignatureException        Code = "IncompleteSignatureException"
+	MissingAuthenticationToken          Code = "MissingAuthenticationToken" // IAM and STS
+	MissingAuthenticationTokenException Code = "MissingAuthenticationTokenException"
+	ThrottlingException                 Code = "ThrottlingException"
+	Throttling                          Code = "Throttling" // IAM and STS
+	ValidationException                 Code = "ValidationException"
+	ValidationError                     Code = "ValidationError" // IAM and STS
+	SerializationException              Code = "SerializationException"
+	UnknownOperationException           Code = "UnknownOperationException"
+	InvalidAction                       Code = "InvalidAction"        // IAM and STS
+	MissingAction                       Code = "MissingAction"        // IAM and STS
+	MalformedInput                      Code = "MalformedInput"       // IAM and STS
+	MalformedQueryString                Code = "MalformedQueryString" // IAM and STS
+	UnsupportedOperationException       Code = "UnsupportedOperationException"
+	InternalFailure                     Code = "InternalFailure"
+	ServiceUnavailable                  Code = "ServiceUnavailable" // the log cannot take the record
+	RequestEntityTooLarge               Code = "RequestEntityTooLargeException"
+	RequestTimeout                      Code = "RequestTimeoutException"
+	LimitExceededException              Code = "LimitExceededException"
+	MalformedPolicyDocumentException    Code = "MalformedPolicyDocumentException"
 )
 
 // Codes of KMS.
@@ -81,7 +83,9 @@ const (
 	ConcurrentModification  Code = "ConcurrentModification"
 	DeleteConflict          Code = "DeleteConflict"
 	EntityAlreadyExists     Code = "EntityAlreadyExists"
+	InvalidAuthorization    Code = "InvalidAuthorizationMessageException"
 	InvalidInput            Code = "InvalidInput"
+	InvalidParameterValue   Code = "InvalidParameterValue"
 	LimitExceeded           Code = "LimitExceeded"
 	MalformedPolicyDocument Code = "MalformedPolicyDocument"
 	NoSuchEntity            Code = "NoSuchEntity"

@@ -164,7 +164,7 @@ func overlay(base, over []event.Tag) map[string]string {
 	if len(base)+len(over) == 0 {
 		return nil
 	}
-	all := tagged(base, over)
+	all := tagged(base, over, PrincipalTags)
 	tags := make(map[string]string, len(all))
 	for _, t := range all {
 		tags[t.Key] = t.Value

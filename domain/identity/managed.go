@@ -73,7 +73,7 @@ func (s *Store) policyCreated(e *event.PolicyCreated) error {
 	if err != nil {
 		return err
 	}
-	m := &ManagedPolicy{ID: e.ID, Description: e.Description, Created: e.At, Updated: e.At, Tags: tagged(nil, e.Tags)}
+	m := &ManagedPolicy{ID: e.ID, Description: e.Description, Created: e.At, Updated: e.At, Tags: tagged(nil, e.Tags, PolicyTags)}
 	m.ARN, m.Account, m.Path, m.Name = named(arn.Policy(e.Account, e.Path, e.Name), e.Name)
 	if m.ARN != e.Policy {
 		return fmt.Errorf("policy %s has the name of %s", e.Policy, m.ARN)

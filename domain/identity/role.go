@@ -42,7 +42,7 @@ func (s *Store) roleCreated(e *event.RoleCreated) error {
 	if err != nil {
 		return err
 	}
-	r := &Role{ID: e.Role, Description: e.Description, MaxSession: e.MaxSession, Created: e.At, Tags: tagged(nil, e.Tags)}
+	r := &Role{ID: e.Role, Description: e.Description, MaxSession: e.MaxSession, Created: e.At, Tags: tagged(nil, e.Tags, PrincipalTags)}
 	r.ARN, r.Account, r.Path, r.Name = named(arn.Role(e.Account, e.Path, e.Name), e.Name)
 	if err := s.setTrust(r, e.Trust, e.Principals); err != nil {
 		return fmt.Errorf("role %s: %w", e.Role, err)

@@ -8,16 +8,28 @@ import (
 	"github.com/keytrail/keytrail/domain/event"
 )
 
-// tagged puts tags into a list sorted by key. Keys are unique without regard to
-// case, as IAM has it for principals: a tag replaces the one that differs from it
-// in case alone.
-func tagged(have []event.Tag, add []event.Tag) []event.Tag {
+// TagKey is what of a tag's key counts when keys are compared. The tags of users,
+// roles and sessions are of one key if they differ in case alone, those of
+// policies are not.
+type TagKey func(key string) string
+
+// The two ways of IAM to compare the keys of tags.
+var (
+	PrincipalTags TagKey = fold
+	PolicyTags    TagKey = func(key string) string { return key }
+)
+
+// Same reports whether two keys are one.
+func (k TagKey) Same(a, b string) bool { return k(a) == k(b) }
+
+// tagged puts tags into a list sorted by key; one replaces that of the same key.
+func tagged(have []event.Tag, add []event.Tag, key TagKey) []event.Tag {
 	if len(add) == 0 {
 		return have
 	}
 	tags := slices.Clone(have)
 	for _, t := range add {
-		i, found := findTag(tags, t.Key)
+		i, found := slices.BinarySearchFunc(tags, key(t.Key), func(have event.Tag, want string) int { return strings.Compare(key(have.Key), want) })
 		if found {
 			tags[i] = t
 		} else {
@@ -27,47 +39,43 @@ func tagged(have []event.Tag, add []event.Tag) []event.Tag {
 	return slices.Clip(tags)
 }
 
-func untagged(have []event.Tag, keys []string) []event.Tag {
+func untagged(have []event.Tag, keys []string, key TagKey) []event.Tag {
 	var tags []event.Tag
 	for _, t := range have {
-		if !slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(key, t.Key) }) {
+		if !slices.ContainsFunc(keys, func(gone string) bool { return key.Same(gone, t.Key) }) {
 			tags = append(tags, t)
 		}
 	}
 	return tags
 }
 
-func findTag(sorted []event.Tag, key string) (int, bool) {
-	return slices.BinarySearchFunc(sorted, key, func(t event.Tag, key string) int { return strings.Compare(fold(t.Key), fold(key)) })
-}
-
-func (s *Store) tagsOf(id string) (*[]event.Tag, error) {
+func (s *Store) tagsOf(id string) (*[]event.Tag, TagKey, error) {
 	if u := s.users[id]; u != nil {
-		return &u.Tags, nil
+		return &u.Tags, PrincipalTags, nil
 	}
 	if r := s.roles[id]; r != nil {
-		return &r.Tags, nil
+		return &r.Tags, PrincipalTags, nil
 	}
 	if p := s.policies[id]; p != nil && !p.AWS() {
-		return &p.Tags, nil
+		return &p.Tags, PolicyTags, nil
 	}
-	return nil, fmt.Errorf("user, role or policy %s is unknown", id)
+	return nil, nil, fmt.Errorf("user, role or policy %s is unknown", id)
 }
 
 func (s *Store) tagged(e *event.PrincipalTagged) error {
-	tags, err := s.tagsOf(e.Principal)
+	tags, key, err := s.tagsOf(e.Principal)
 	if err != nil {
 		return err
 	}
-	*tags = tagged(*tags, e.Tags)
+	*tags = tagged(*tags, e.Tags, key)
 	return nil
 }
 
 func (s *Store) untagged(e *event.PrincipalUntagged) error {
-	tags, err := s.tagsOf(e.Principal)
+	tags, key, err := s.tagsOf(e.Principal)
 	if err != nil {
 		return err
 	}
-	*tags = untagged(*tags, e.Keys)
+	*tags = untagged(*tags, e.Keys, key)
 	return nil
 }

@@ -50,7 +50,7 @@ func (s *Store) userCreated(e *event.UserCreated) error {
 	if err != nil {
 		return err
 	}
-	u := &User{ID: e.User, Created: e.At, Tags: tagged(nil, e.Tags)}
+	u := &User{ID: e.User, Created: e.At, Tags: tagged(nil, e.Tags, PrincipalTags)}
 	u.ARN, u.Account, u.Path, u.Name = named(arn.User(e.Account, e.Path, e.Name), e.Name)
 	if err := a.Users.add(u); err != nil {
 		return fmt.Errorf("user %s: %w", e.User, err)

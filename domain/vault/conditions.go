@@ -139,7 +139,13 @@ func contextValue(context map[string]string, key string) ([]string, bool, bool) 
 	return found, false, len(found) == 1
 }
 
+// tagValue finds a tag by its exact key, then without regard to case.
 func tagValue(tags []event.Tag, key string) ([]string, bool, bool) {
+	for _, t := range tags {
+		if t.Key == key {
+			return []string{t.Value}, false, true
+		}
+	}
 	for _, t := range tags {
 		if strings.EqualFold(t.Key, key) {
 			return []string{t.Value}, false, true

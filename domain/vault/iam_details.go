@@ -57,6 +57,8 @@ type roleDetail struct {
 	AttachedManagedPolicies  []attachedView
 	PermissionsBoundary      *boundaryView `json:",omitempty"`
 	Tags                     []iamTag
+	InstanceProfileList      []struct{}
+	RoleLastUsed             roleLastUsed
 }
 
 type policyDetail struct {
@@ -148,13 +150,14 @@ func (c *call) detailRole(r *identity.Role) roleDetail {
 		Path: v.Path, RoleName: v.RoleName, RoleID: v.RoleID, ARN: v.ARN, CreateDate: v.CreateDate,
 		AssumeRolePolicyDocument: v.AssumeRolePolicyDocument,
 		RolePolicyList:           detailInline(&r.Permissions), AttachedManagedPolicies: detailAttached(&r.Permissions),
-		PermissionsBoundary: viewBoundary(&r.Permissions), Tags: iamTags(r.Tags),
+		PermissionsBoundary: viewBoundary(&r.Permissions), Tags: iamTags(r.Tags), InstanceProfileList: []struct{}{},
 	}
 }
 
 func (c *call) detailPolicy(m *identity.ManagedPolicy) policyDetail {
-	d := policyDetail{policyView: c.viewPolicy(m), PolicyVersionList: make([]versionView, 0, len(m.Versions()))}
-	for _, v := range m.Versions() {
+	d := policyDetail{policyView: c.listedPolicy(m), PolicyVersionList: make([]versionView, 0, len(m.Versions()))}
+	d.Description = m.Description
+	for _, v := range slices.Backward(m.Versions()) { // the newest first
 		view := viewVersion(m, v)
 		view.Document = v.Policy().Document()
 		d.PolicyVersionList = append(d.PolicyVersionList, view)
@@ -182,6 +185,9 @@ func iamGetAccountSummary(c *call, _ *struct{}) (*summaryOutput, error) {
 	return &summaryOutput{map[string]int{
 		"Users": a.Users.Len(), "Groups": a.Groups.Len(), "Roles": a.Roles.Len(), "Policies": a.Policies.Len(),
 		"PolicyVersionsInUse": versions, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0,
+		// What the vault has not got stands at nothing, as in a new account.
+		"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0, "InstanceProfiles": 0, "MFADevices": 0,
+		"MFADevicesInUse": 0, "Providers": 0, "ServerCertificates": 0, "GlobalEndpointTokenVersion": 2,
 		"AccessKeysPerUserQuota": identity.MaxAccessKeys, "GroupsPerUserQuota": identity.MaxGroupsPerUser,
 		"AttachedPoliciesPerUserQuota": identity.MaxAttached, "AttachedPoliciesPerGroupQuota": identity.MaxAttached,
 		"AttachedPoliciesPerRoleQuota": identity.MaxAttached, "VersionsPerPolicyQuota": identity.MaxVersions,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/identity"
 	"github.com/keytrail/keytrail/domain/vault/shape"
 )
@@ -37,7 +38,7 @@ func viewGroup(g *identity.Group) groupView {
 func groupKey(g *identity.Group) string { return g.Name }
 
 type createGroupInput struct {
-	Path      string `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7F]+/)"`
+	Path      string `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7E]+/)"`
 	GroupName string `json:"GroupName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
 }
 
@@ -106,7 +107,7 @@ func iamListGroups(c *call, in *pathPageInput) (*listGroupsOutput, error) {
 
 type updateGroupInput struct {
 	GroupName    string `json:"GroupName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-	NewPath      string `json:"NewPath" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7F]+/)"`
+	NewPath      string `json:"NewPath" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7E]+/)"`
 	NewGroupName string `json:"NewGroupName" aws:"min=1,max=128,pattern=[\\w+=,.@-]+"`
 }
 
@@ -156,13 +157,18 @@ type membershipInput struct {
 }
 
 // membership judges a change of a group's members: the group is what guards it.
+// Of two that do not exist it is the user that is missed.
 func (c *call) membership(action string, in *membershipInput) (u *identity.User, g *identity.Group, member bool, err error) {
-	if g, err = c.onGroup(action, in.GroupName); err != nil {
+	g, err = c.onGroup(action, in.GroupName)
+	if err != nil && !fault.Is(err, fault.NoSuchEntity) {
 		return nil, nil, false, err
 	}
 	u, ok := c.home().Users.Find(in.UserName)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, nil, false, noSuch("user", in.UserName)
+	case err != nil:
+		return nil, nil, false, err
 	}
 	for _, have := range u.Groups() {
 		member = member || have == g

@@ -115,9 +115,14 @@ func (c *call) policy(a arn.ARN) *identity.ManagedPolicy {
 	return nil
 }
 
+// policyARN reads the ARN of a managed policy: what is none at all is another fault
+// than one of something else.
 func policyARN(name string) (arn.ARN, error) {
 	a, err := arn.Parse(name)
-	if err != nil || a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "policy/") {
+	switch {
+	case err != nil:
+		return a, fault.New(fault.ValidationError, "ARN %s is not valid.", name)
+	case a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "policy/"):
 		return a, fault.New(fault.InvalidInput, "ARN %s is not valid.", name)
 	}
 	return a, nil
@@ -216,23 +221,26 @@ func policySize(document string) int {
 // iamTag is a tag as IAM writes it.
 type iamTag struct {
 	Key   string `json:"Key" aws:"required,min=1,max=128,pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
-	Value string `json:"Value" aws:"max=256,pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"`
+	Value string `json:"Value" aws:"required,max=256,pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"`
 }
 
-// newIAMTags checks tags that a request brings: keys differ in more than case,
-// and those of AWS are not for callers.
-func newIAMTags(in []iamTag) ([]event.Tag, error) {
+// newIAMTags checks tags that a request brings: no key comes twice, and those of AWS
+// are not for callers.
+func newIAMTags(in []iamTag, keys identity.TagKey) ([]event.Tag, error) {
 	if len(in) > identity.MaxTags {
 		return nil, fault.New(fault.LimitExceeded, "The number of tags has reached the maximum limit.")
 	}
 	tags := make([]event.Tag, 0, len(in))
 	seen := make(map[string]bool, len(in))
 	for _, t := range in {
-		key := strings.ToLower(t.Key)
-		if strings.HasPrefix(key, "aws:") {
+		key := keys(t.Key)
+		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
 			return nil, fault.New(fault.InvalidInput, "Tag keys that begin with aws: are reserved.")
 		}
 		if seen[key] {
+			if !keys.Same("a", "A") {
+				return nil, fault.New(fault.InvalidInput, "Duplicate tag keys found.")
+			}
 			return nil, fault.New(fault.InvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 		seen[key] = true

@@ -91,22 +91,22 @@ type (
 	userDocument  struct {
 		Owner          string `json:"UserName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
 		PolicyName     string `json:"PolicyName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	}
 	groupDocument struct {
 		Owner          string `json:"GroupName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
 		PolicyName     string `json:"PolicyName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	}
 	roleDocument struct {
 		Owner          string `json:"RoleName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
 		PolicyName     string `json:"PolicyName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+		PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	}
 
 	ownedARN struct{ Owner, PolicyARN string }
 	userARN  struct {
-		Owner     string `json:"UserName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
+		Owner     string `json:"UserName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
 		PolicyARN string `json:"PolicyArn" aws:"required,min=20,max=2048"`
 	}
 	groupARN struct {

@@ -33,12 +33,15 @@ type policyView struct {
 	Description                   string `json:",omitempty"`
 	CreateDate                    shape.Timestamp
 	UpdateDate                    shape.Timestamp
-	Tags                          []iamTag `json:",omitempty"`
+	Tags                          *[]iamTag `json:",omitempty"`
 }
 
+// viewPolicy is the policy with its description and tags, even if it has none; a
+// listing shows neither.
 func (c *call) viewPolicy(m *identity.ManagedPolicy) policyView {
 	v := c.listedPolicy(m)
-	v.Description, v.Tags = m.Description, iamTags(m.Tags)
+	tags := iamTags(m.Tags)
+	v.Description, v.Tags = m.Description, &tags
 	return v
 }
 
@@ -54,7 +57,7 @@ func (c *call) listedPolicy(m *identity.ManagedPolicy) policyView {
 type createPolicyInput struct {
 	PolicyName     string   `json:"PolicyName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
 	Path           string   `json:"Path" aws:"min=1,max=512,pattern=((/[A-Za-z0-9.,+@=_-]+)*)/"`
-	PolicyDocument string   `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+	PolicyDocument string   `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	Description    string   `json:"Description" aws:"max=1000"`
 	Tags           []iamTag `json:"Tags" aws:"max=50"`
 }
@@ -75,7 +78,7 @@ func (o *policyOutput) responseElements() any {
 func iamCreatePolicy(c *call, in *createPolicyInput) (*policyOutput, error) {
 	path := pathOf(in.Path)
 	name := arn.Policy(c.account, path, in.PolicyName).String()
-	tags, conds, err := creation(in.Tags, "")
+	tags, conds, err := creation(in.Tags, identity.PolicyTags, "")
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +99,11 @@ func iamCreatePolicy(c *call, in *createPolicyInput) (*policyOutput, error) {
 		Policy: name, ID: id, Account: c.account, Name: in.PolicyName, Path: path, Description: in.Description,
 		Document: in.PolicyDocument, Tags: tags, At: c.now(),
 	})
-	return &policyOutput{c.viewPolicy(c.st.Identities.Policy(name))}, nil
+	made := c.listedPolicy(c.st.Identities.Policy(name))
+	if len(in.Tags) > 0 {
+		made.Tags = &in.Tags
+	}
+	return &policyOutput{made}, nil
 }
 
 func managedDocument(document string) error {

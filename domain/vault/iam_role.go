@@ -14,11 +14,14 @@ func init() {
 	defineIAM("GetRole", use, iamGetRole)
 	defineIAM("ListRoles", use, iamListRoles)
 	defineIAM("UpdateRole", change, iamUpdateRole)
+	defineIAM("UpdateRoleDescription", change, iamUpdateRoleDescription)
 	defineIAM("UpdateAssumeRolePolicy", change, iamUpdateAssumeRolePolicy)
 	defineIAM("DeleteRole", change, iamDeleteRole)
 }
 
-// roleView is a role as IAM shows it. AssumeRolePolicyDocument is plain JSON.
+// roleView is a role as IAM shows it. AssumeRolePolicyDocument is plain JSON. What
+// has just been made is shown without description and session length, and nothing
+// is known of its last use.
 type roleView struct {
 	Path                     string
 	RoleName                 string
@@ -26,15 +29,20 @@ type roleView struct {
 	ARN                      string `json:"Arn"`
 	CreateDate               shape.Timestamp
 	AssumeRolePolicyDocument string
-	Description              string `json:",omitempty"`
-	MaxSessionDuration       int
+	Description              string        `json:",omitempty"`
+	MaxSessionDuration       int           `json:",omitempty"`
 	PermissionsBoundary      *boundaryView `json:",omitempty"`
 	Tags                     []iamTag      `json:",omitempty"`
+	RoleLastUsed             *roleLastUsed `json:",omitempty"`
 }
+
+// roleLastUsed is empty: the trail tells when a role was used, and its state does not.
+type roleLastUsed struct{}
 
 func (c *call) viewRole(r *identity.Role) roleView {
 	v := c.listedRole(r)
 	v.PermissionsBoundary, v.Tags = viewBoundary(&r.Permissions), iamTags(r.Tags)
+	v.RoleLastUsed = &roleLastUsed{}
 	return v
 }
 
@@ -49,9 +57,9 @@ func (c *call) listedRole(r *identity.Role) roleView {
 func roleKey(r *identity.Role) string { return r.Name }
 
 type createRoleInput struct {
-	Path                     string   `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7F]+/)"`
+	Path                     string   `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7E]+/)"`
 	RoleName                 string   `json:"RoleName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
-	AssumeRolePolicyDocument string   `json:"AssumeRolePolicyDocument" aws:"required,min=1,max=131072"`
+	AssumeRolePolicyDocument string   `json:"AssumeRolePolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	Description              string   `json:"Description" aws:"max=1000,pattern=[\\t\\n\\r\\x20-\\x7E\\x{A1}-\\x{FF}]*"`
 	MaxSessionDuration       int      `json:"MaxSessionDuration" aws:"min=3600,max=43200"`
 	PermissionsBoundary      string   `json:"PermissionsBoundary" aws:"min=20,max=2048"`
@@ -71,7 +79,7 @@ func (o *roleOutput) responseElements() any {
 
 func iamCreateRole(c *call, in *createRoleInput) (*roleOutput, error) {
 	path := pathOf(in.Path)
-	tags, conds, err := creation(in.Tags, in.PermissionsBoundary)
+	tags, conds, err := creation(in.Tags, identity.PrincipalTags, in.PermissionsBoundary)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +112,9 @@ func iamCreateRole(c *call, in *createRoleInput) (*roleOutput, error) {
 	if boundary != nil {
 		c.emit(&event.BoundarySet{Principal: id, Policy: boundary.ARN})
 	}
-	return &roleOutput{c.viewRole(c.st.Identities.Role(id))}, nil
+	made := c.viewRole(c.st.Identities.Role(id))
+	made.Description, made.MaxSessionDuration, made.RoleLastUsed = "", 0, nil
+	return &roleOutput{made}, nil
 }
 
 type namedRoleInput struct {
@@ -157,9 +167,27 @@ func iamUpdateRole(c *call, in *updateRoleInput) (*struct{}, error) {
 	return nil, nil
 }
 
+type roleDescriptionInput struct {
+	RoleName    string  `json:"RoleName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
+	Description *string `json:"Description" aws:"required,max=1000,pattern=[\\t\\n\\r\\x20-\\x7E\\x{A1}-\\x{FF}]*"`
+}
+
+func iamUpdateRoleDescription(c *call, in *roleDescriptionInput) (*roleOutput, error) {
+	r, err := c.onIAMRole("iam:UpdateRoleDescription", in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	if *in.Description != r.Description {
+		c.emit(&event.RoleSettingsChanged{Role: r.ID, Description: *in.Description, MaxSession: r.MaxSession})
+	}
+	updated := c.listedRole(r)
+	updated.MaxSessionDuration = 0
+	return &roleOutput{updated}, nil
+}
+
 type updateTrustInput struct {
 	RoleName       string `json:"RoleName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
-	PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+	PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 }
 
 func iamUpdateAssumeRolePolicy(c *call, in *updateTrustInput) (*struct{}, error) {

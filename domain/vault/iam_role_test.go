@@ -20,12 +20,17 @@ func TestRoleLifecycle(t *testing.T) {
 	v, admin := iamVault(t)
 	o := admin.Call("iam:CreateRole", m{"RoleName": "R", "Path": "/app/", "Description": "d", "MaxSessionDuration": 7200, "AssumeRolePolicyDocument": trust(vaulttest.Account)})
 	role := o.OK()["Role"].(m)
-	if role["Arn"] != "arn:aws:iam::111122223333:role/app/R" || role["MaxSessionDuration"] != 7200.0 || role["AssumeRolePolicyDocument"] != trust(vaulttest.Account) {
+	if role["Arn"] != "arn:aws:iam::111122223333:role/app/R" || role["MaxSessionDuration"] != nil || role["Description"] != nil ||
+		role["RoleLastUsed"] != nil || role["AssumeRolePolicyDocument"] != trust(vaulttest.Account) {
 		t.Errorf("role %v", role)
 	}
 	v.Rebuild()
+	role["Description"], role["MaxSessionDuration"], role["RoleLastUsed"] = "d", 7200.0, m{}
 	if again := admin.Call("iam:GetRole", m{"RoleName": "r"}).OK()["Role"].(m); fmt.Sprint(again) != fmt.Sprint(role) {
 		t.Errorf("created %v\nafter a rebuild %v", role, again)
+	}
+	if listed := admin.Call("iam:ListRoles", nil).OK()["Roles"].([]any)[0].(m); listed["MaxSessionDuration"] != 7200.0 || listed["RoleLastUsed"] != nil {
+		t.Errorf("listed %v", listed)
 	}
 	if o := admin.Call("iam:UpdateRole", m{"RoleName": "R", "Description": ""}); events(o) != "RoleSettingsChanged" {
 		t.Errorf("events %s", events(o))

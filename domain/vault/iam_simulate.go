@@ -244,10 +244,12 @@ func readPolicies(kind iam.Kind, name string, documents []string) ([]iam.Source,
 	return list, nil
 }
 
-// simulatedCaller is the user or role of the account that CallerArn names.
+// simulatedCaller is the user or role of the account that CallerArn names. One of
+// another account would have the simulation read that account's key policies out.
 func (c *call) simulatedCaller(name string) (*identity.Actor, error) {
+	parsed, _ := arn.Parse(name)
 	ids, _ := c.st.Identities.UniqueIDs([]string{name})
-	if id := ids[name]; id != "" {
+	if id := ids[name]; id != "" && parsed.Account == c.account {
 		if actor, err := c.actorOf(id); err == nil {
 			return actor, nil
 		}

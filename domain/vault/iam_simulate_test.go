@@ -153,3 +153,17 @@ func TestSimulateWithResourcePolicyAndCaller(t *testing.T) {
 		t.Errorf("assuming a role that trusts: %s", got)
 	}
 }
+
+// TestSimulationStaysInItsAccount: naming another account's user as the caller
+// would read out what that account's keys allow.
+func TestSimulationStaysInItsAccount(t *testing.T) {
+	v, admin := iamVault(t)
+	theirs := v.UserOf(vaulttest.Other, "theirs", vaulttest.Administrator)
+	key := theirs.Call("kms:CreateKey", nil).OK()["KeyMetadata"].(m)["Arn"].(string)
+	admin.Call("iam:SimulatePrincipalPolicy", m{
+		"PolicySourceArn": admin.ARN, "CallerArn": theirs.ARN, "ActionNames": []string{"kms:Decrypt"}, "ResourceArns": []string{key},
+	}).Fails(fault.InvalidInput, "Invalid caller ARN "+theirs.ARN)
+	if got := simulated(admin.Call("iam:SimulatePrincipalPolicy", m{"PolicySourceArn": admin.ARN, "CallerArn": admin.ARN, "ActionNames": []string{"iam:ListUsers"}})); got != "allowed " {
+		t.Errorf("simulated %s", got)
+	}
+}

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
@@ -38,17 +37,17 @@ type tagPolicyInput struct {
 
 type untagUserInput struct {
 	UserName string   `json:"UserName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-	TagKeys  []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128"`
+	TagKeys  []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128,each.pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 type untagRoleInput struct {
 	RoleName string   `json:"RoleName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
-	TagKeys  []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128"`
+	TagKeys  []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128,each.pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 type untagPolicyInput struct {
 	PolicyARN string   `json:"PolicyArn" aws:"required,min=20,max=2048"`
-	TagKeys   []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128"`
+	TagKeys   []string `json:"TagKeys" aws:"required,max=50,each.min=1,each.max=128,each.pattern=[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 type rolePageInput struct {
@@ -63,10 +62,10 @@ type tagsOutput struct {
 }
 
 // retag adds tags to something that has some. id is what the event calls it.
-func (c *call) retag(id string, have, add []event.Tag) (*struct{}, error) {
+func (c *call) retag(id string, have, add []event.Tag, keys identity.TagKey) (*struct{}, error) {
 	n := len(have)
 	for _, t := range add {
-		if !slices.ContainsFunc(have, func(h event.Tag) bool { return strings.EqualFold(h.Key, t.Key) }) {
+		if !slices.ContainsFunc(have, func(h event.Tag) bool { return keys.Same(h.Key, t.Key) }) {
 			n++
 		}
 	}
@@ -80,29 +79,29 @@ func (c *call) retag(id string, have, add []event.Tag) (*struct{}, error) {
 }
 
 // untag removes those of the keys that are there.
-func (c *call) untag(id string, have []event.Tag, keys []string) (*struct{}, error) {
-	var gone []string
+func (c *call) untag(id string, have []event.Tag, gone []string, keys identity.TagKey) (*struct{}, error) {
+	var there []string
 	for _, t := range have {
-		if slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(key, t.Key) }) {
-			gone = append(gone, t.Key)
+		if slices.ContainsFunc(gone, func(key string) bool { return keys.Same(key, t.Key) }) {
+			there = append(there, t.Key)
 		}
 	}
-	if len(gone) > 0 {
-		c.emit(&event.PrincipalUntagged{Principal: id, Keys: gone})
+	if len(there) > 0 {
+		c.emit(&event.PrincipalUntagged{Principal: id, Keys: there})
 	}
 	return nil, nil
 }
 
 func tagKeys(keys []string) cond { return condMulti("aws:tagkeys", keys...) }
 
-func listTags(tags []event.Tag, marker string, limit int) (*tagsOutput, error) {
-	key := func(t event.Tag) string { return strings.ToLower(t.Key) }
+func listTags(tags []event.Tag, keys identity.TagKey, marker string, limit int) (*tagsOutput, error) {
+	key := func(t event.Tag) string { return keys(t.Key) }
 	list, more, err := iamPage(marker, limit, behind(tags, key), key, func(t event.Tag) iamTag { return iamTag{t.Key, t.Value} })
 	return &tagsOutput{list, more}, err
 }
 
 func iamTagUser(c *call, in *tagUserInput) (*struct{}, error) {
-	tags, err := newIAMTags(in.Tags)
+	tags, err := newIAMTags(in.Tags, identity.PrincipalTags)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +109,7 @@ func iamTagUser(c *call, in *tagUserInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.retag(u.ID, u.Tags, tags)
+	return c.retag(u.ID, u.Tags, tags, identity.PrincipalTags)
 }
 
 func iamUntagUser(c *call, in *untagUserInput) (*struct{}, error) {
@@ -118,7 +117,7 @@ func iamUntagUser(c *call, in *untagUserInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.untag(u.ID, u.Tags, in.TagKeys)
+	return c.untag(u.ID, u.Tags, in.TagKeys, identity.PrincipalTags)
 }
 
 func iamListUserTags(c *call, in *userPageInput) (*tagsOutput, error) {
@@ -126,11 +125,11 @@ func iamListUserTags(c *call, in *userPageInput) (*tagsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listTags(u.Tags, in.Marker, in.MaxItems)
+	return listTags(u.Tags, identity.PrincipalTags, in.Marker, in.MaxItems)
 }
 
 func iamTagRole(c *call, in *tagRoleInput) (*struct{}, error) {
-	tags, err := newIAMTags(in.Tags)
+	tags, err := newIAMTags(in.Tags, identity.PrincipalTags)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +137,7 @@ func iamTagRole(c *call, in *tagRoleInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.retag(r.ID, r.Tags, tags)
+	return c.retag(r.ID, r.Tags, tags, identity.PrincipalTags)
 }
 
 func iamUntagRole(c *call, in *untagRoleInput) (*struct{}, error) {
@@ -146,7 +145,7 @@ func iamUntagRole(c *call, in *untagRoleInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.untag(r.ID, r.Tags, in.TagKeys)
+	return c.untag(r.ID, r.Tags, in.TagKeys, identity.PrincipalTags)
 }
 
 func iamListRoleTags(c *call, in *rolePageInput) (*tagsOutput, error) {
@@ -154,11 +153,11 @@ func iamListRoleTags(c *call, in *rolePageInput) (*tagsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listTags(r.Tags, in.Marker, in.MaxItems)
+	return listTags(r.Tags, identity.PrincipalTags, in.Marker, in.MaxItems)
 }
 
 func iamTagPolicy(c *call, in *tagPolicyInput) (*struct{}, error) {
-	tags, err := newIAMTags(in.Tags)
+	tags, err := newIAMTags(in.Tags, identity.PolicyTags)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +165,7 @@ func iamTagPolicy(c *call, in *tagPolicyInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.retag(m.ARN, m.Tags, tags)
+	return c.retag(m.ARN, m.Tags, tags, identity.PolicyTags)
 }
 
 func iamUntagPolicy(c *call, in *untagPolicyInput) (*struct{}, error) {
@@ -174,7 +173,7 @@ func iamUntagPolicy(c *call, in *untagPolicyInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.untag(m.ARN, m.Tags, in.TagKeys)
+	return c.untag(m.ARN, m.Tags, in.TagKeys, identity.PolicyTags)
 }
 
 func iamListPolicyTags(c *call, in *policyPageInput) (*tagsOutput, error) {
@@ -182,5 +181,5 @@ func iamListPolicyTags(c *call, in *policyPageInput) (*tagsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listTags(m.Tags, in.Marker, in.MaxItems)
+	return listTags(m.Tags, identity.PolicyTags, in.Marker, in.MaxItems)
 }

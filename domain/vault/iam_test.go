@@ -19,6 +19,7 @@ func everything(name string) m {
 		"Tags": []m{{"Key": "k", "Value": "v"}}, "TagKeys": []string{"k"}, "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "Status": "Inactive",
 		"PolicySourceArn": "arn:aws:iam::" + vaulttest.Account + ":user/" + name, "PolicyInputList": []string{vaulttest.Administrator},
 		"ActionNames": []string{"kms:Encrypt"}, "NewUserName": name + "2", "NewGroupName": name + "2",
+		"InstanceProfileName": name, "Description": "d", "AccountAlias": "alias-" + name,
 	}
 }
 
@@ -73,16 +74,27 @@ func TestEveryIAMOperationOnNothing(t *testing.T) {
 	}
 }
 
+// TestRoleAndPolicyTags: the case of a key counts for the tags of policies alone.
 func TestRoleAndPolicyTags(t *testing.T) {
 	v, admin := iamVault(t)
 	v.Role("r")
 	admin.Call("iam:CreatePolicy", m{"PolicyName": "p", "PolicyDocument": vaulttest.Administrator}).OK()
-	for _, k := range []struct{ kind, member, name string }{{"Role", "RoleName", "r"}, {"Policy", "PolicyArn", policyARN("p")}} {
+	for _, k := range []struct{ kind, member, name, untagged, retagged string }{
+		{"Role", "RoleName", "r", "[map[Key:b Value:2]]", "[map[Key:B Value:3]]"},
+		{"Policy", "PolicyArn", policyARN("p"), "[map[Key:a Value:1] map[Key:b Value:2]]", "[map[Key:B Value:3] map[Key:a Value:1] map[Key:b Value:2]]"},
+	} {
+		listed := func() string {
+			v.Rebuild()
+			return fmt.Sprint(admin.Call("iam:List"+k.kind+"Tags", m{k.member: k.name}).OK()["Tags"])
+		}
 		admin.Call("iam:Tag"+k.kind, m{k.member: k.name, "Tags": []m{{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}}}).OK()
 		admin.Call("iam:Untag"+k.kind, m{k.member: k.name, "TagKeys": []string{"A"}}).OK()
-		v.Rebuild()
-		if got := fmt.Sprint(admin.Call("iam:List"+k.kind+"Tags", m{k.member: k.name}).OK()["Tags"]); got != "[map[Key:b Value:2]]" {
-			t.Errorf("%s: %s", k.kind, got)
+		if got := listed(); got != k.untagged {
+			t.Errorf("%s, untagged: %s", k.kind, got)
+		}
+		admin.Call("iam:Tag"+k.kind, m{k.member: k.name, "Tags": []m{{"Key": "B", "Value": "3"}}}).OK()
+		if got := listed(); got != k.retagged {
+			t.Errorf("%s, tagged again: %s", k.kind, got)
 		}
 	}
 }

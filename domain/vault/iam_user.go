@@ -53,7 +53,7 @@ func listedUser(u *identity.User) userView {
 }
 
 type createUserInput struct {
-	Path                string   `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7F]+/)"`
+	Path                string   `json:"Path" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7E]+/)"`
 	UserName            string   `json:"UserName" aws:"required,min=1,max=64,pattern=[\\w+=,.@-]+"`
 	PermissionsBoundary string   `json:"PermissionsBoundary" aws:"min=20,max=2048"`
 	Tags                []iamTag `json:"Tags" aws:"max=50"`
@@ -73,7 +73,7 @@ func (o *userOutput) responseElements() any {
 func iamCreateUser(c *call, in *createUserInput) (*userOutput, error) {
 	path := pathOf(in.Path)
 	name := arn.User(c.account, path, in.UserName).String()
-	tags, conds, err := creation(in.Tags, in.PermissionsBoundary)
+	tags, conds, err := creation(in.Tags, identity.PrincipalTags, in.PermissionsBoundary)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func iamCreateUser(c *call, in *createUserInput) (*userOutput, error) {
 	return &userOutput{viewUser(c.st.Identities.User(id))}, nil
 }
 
-// creation gives the tags of a new user or role, and the conditions that its
+// creation gives the tags of a new user, role or policy, and the conditions that its
 // creation is judged with.
-func creation(in []iamTag, boundary string) ([]event.Tag, []cond, error) {
-	tags, err := newIAMTags(in)
+func creation(in []iamTag, keys identity.TagKey, boundary string) ([]event.Tag, []cond, error) {
+	tags, err := newIAMTags(in, keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,7 +166,7 @@ func iamListUsers(c *call, in *pathPageInput) (*listUsersOutput, error) {
 
 type updateUserInput struct {
 	UserName    string `json:"UserName" aws:"required,min=1,max=128,pattern=[\\w+=,.@-]+"`
-	NewPath     string `json:"NewPath" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7F]+/)"`
+	NewPath     string `json:"NewPath" aws:"min=1,max=512,pattern=(/)|(/[\\x21-\\x7E]+/)"`
 	NewUserName string `json:"NewUserName" aws:"min=1,max=64,pattern=[\\w+=,.@-]+"`
 }
 

@@ -44,7 +44,7 @@ func (o *versionOutput) responseElements() any {
 
 type createVersionInput struct {
 	PolicyARN      string `json:"PolicyArn" aws:"required,min=20,max=2048"`
-	PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072"`
+	PolicyDocument string `json:"PolicyDocument" aws:"required,min=1,max=131072,pattern=[\\t\\n\\r\\x20-\\x{FF}]+"`
 	SetAsDefault   bool   `json:"SetAsDefault"`
 }
 
@@ -73,14 +73,27 @@ func noVersion(in *versionInput) error {
 	return fault.New(fault.NoSuchEntity, "Policy %s version %s does not exist or is not attachable.", in.PolicyARN, in.VersionID)
 }
 
-func iamGetPolicyVersion(c *call, in *versionInput) (*versionOutput, error) {
-	m, err := c.onPolicy("iam:GetPolicyVersion", in.PolicyARN)
+// version finds what a request names, a policy that does not exist being missed as
+// its version is.
+func (in *versionInput) version(c *call, action string, find func(*call, string, string, ...cond) (*identity.ManagedPolicy, error)) (*identity.ManagedPolicy, *identity.PolicyVersion, error) {
+	m, err := find(c, action, in.PolicyARN)
+	if fault.Is(err, fault.NoSuchEntity) {
+		return nil, nil, noVersion(in)
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v := m.Version(in.VersionID)
 	if v == nil {
-		return nil, noVersion(in)
+		return nil, nil, noVersion(in)
+	}
+	return m, v, nil
+}
+
+func iamGetPolicyVersion(c *call, in *versionInput) (*versionOutput, error) {
+	m, v, err := in.version(c, "iam:GetPolicyVersion", (*call).onPolicy)
+	if err != nil {
+		return nil, err
 	}
 	view := viewVersion(m, v)
 	view.Document = v.Policy().Document()
@@ -113,30 +126,22 @@ func iamListPolicyVersions(c *call, in *policyPageInput) (*listVersionsOutput, e
 }
 
 func iamSetDefaultPolicyVersion(c *call, in *versionInput) (*struct{}, error) {
-	m, err := c.onOwnPolicy("iam:SetDefaultPolicyVersion", in.PolicyARN)
+	m, v, err := in.version(c, "iam:SetDefaultPolicyVersion", (*call).onOwnPolicy)
 	if err != nil {
 		return nil, err
 	}
-	v := m.Version(in.VersionID)
-	switch {
-	case v == nil:
-		return nil, noVersion(in)
-	case v != m.Default():
+	if v != m.Default() {
 		c.emit(&event.PolicyDefaultVersionSet{Policy: m.ARN, Version: v.ID, At: c.now()})
 	}
 	return nil, nil
 }
 
 func iamDeletePolicyVersion(c *call, in *versionInput) (*struct{}, error) {
-	m, err := c.onOwnPolicy("iam:DeletePolicyVersion", in.PolicyARN)
+	m, v, err := in.version(c, "iam:DeletePolicyVersion", (*call).onOwnPolicy)
 	if err != nil {
 		return nil, err
 	}
-	v := m.Version(in.VersionID)
-	switch {
-	case v == nil:
-		return nil, noVersion(in)
-	case v == m.Default():
+	if v == m.Default() {
 		return nil, fault.New(fault.DeleteConflict, "Cannot delete the default version of a policy.")
 	}
 	c.emit(&event.PolicyVersionDeleted{Policy: m.ARN, Version: v.ID})

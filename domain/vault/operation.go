@@ -99,6 +99,9 @@ func queryService(service string) bool { return service == "iam" || service == "
 func invalidInput(service string, err error) error {
 	var violation *shape.ValidationError
 	if errors.As(err, &violation) {
+		if service == "iam" {
+			return invalidIAM(violation)
+		}
 		code := fault.ValidationException
 		if queryService(service) {
 			code = fault.ValidationError

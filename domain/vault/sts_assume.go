@@ -119,9 +119,9 @@ func percent(packed int) int { return (packed*100 + identity.MaxPacked - 1) / id
 // sessionTags begins the session: tags and source identity, those that the
 // caller's own session hands down included.
 func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
-	tags, err := newIAMTags(in.Tags)
+	tags, err := newIAMTags(in.Tags, identity.PrincipalTags)
 	if err != nil {
-		return nil, fault.New(fault.ValidationError, "%s", fault.Of(err).Message)
+		return nil, fault.New(fault.InvalidParameterValue, "%s", fault.Of(err).Message)
 	}
 	has := func(list []event.Tag, key string) bool {
 		return slices.ContainsFunc(list, func(t event.Tag) bool { return strings.EqualFold(t.Key, key) })
@@ -130,20 +130,20 @@ func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
 	s := &identity.Session{SourceIdentity: in.SourceIdentity}
 	for _, t := range inherited {
 		if has(tags, t.Key) {
-			return nil, fault.New(fault.ValidationError, "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			return nil, fault.New(fault.InvalidParameterValue, "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 		s.Transitive = append(s.Transitive, t.Key)
 	}
 	for _, key := range in.TransitiveTagKeys {
 		if !has(tags, key) {
-			return nil, fault.New(fault.ValidationError, "The specified transitive tag key must be included in the requested tags.")
+			return nil, fault.New(fault.InvalidParameterValue, "The specified transitive tag key must be included in the requested tags.")
 		}
 		s.Transitive = append(s.Transitive, key)
 	}
 	s.Tags = append(slices.Clone(inherited), tags...)
 	slices.SortFunc(s.Tags, func(a, b event.Tag) int { return strings.Compare(strings.ToLower(a.Key), strings.ToLower(b.Key)) })
 	if len(s.Tags) > identity.MaxTags {
-		return nil, fault.New(fault.ValidationError, "The number of session tags exceeds %d.", identity.MaxTags)
+		return nil, fault.New(fault.InvalidParameterValue, "The number of session tags exceeds %d.", identity.MaxTags)
 	}
 	if mine := c.actor.SourceIdentity; mine != "" {
 		if s.SourceIdentity != "" && s.SourceIdentity != mine {

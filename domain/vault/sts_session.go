@@ -15,6 +15,7 @@ func init() {
 	define("sts", "GetCallerIdentity", use, stsGetCallerIdentity)
 	define("sts", "GetSessionToken", use, stsGetSessionToken)
 	define("sts", "GetAccessKeyInfo", use, stsGetAccessKeyInfo)
+	define("sts", "DecodeAuthorizationMessage", use, stsDecodeAuthorizationMessage)
 }
 
 type callerIdentityOutput struct {
@@ -158,4 +159,17 @@ func stsGetAccessKeyInfo(c *call, in *accessKeyInfoInput) (*accessKeyInfoOutput,
 		return &accessKeyInfoOutput{k.Account}, nil
 	}
 	return nil, fault.New(fault.ValidationError, "The access key id %s is not known.", in.AccessKeyID)
+}
+
+type decodeMessageInput struct {
+	EncodedMessage string `json:"EncodedMessage" aws:"required,min=1,max=10240" audit:"-"`
+}
+
+// stsDecodeAuthorizationMessage knows no message: Keytrail's refusals say in clear
+// what they lack, and none carries an encoded one.
+func stsDecodeAuthorizationMessage(c *call, _ *decodeMessageInput) (*struct{}, error) {
+	if err := c.authorize("sts:DecodeAuthorizationMessage", plain("*")); err != nil {
+		return nil, err
+	}
+	return nil, fault.New(fault.InvalidAuthorization, "Message is not valid")
 }

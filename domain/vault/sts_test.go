@@ -123,7 +123,7 @@ func TestAssumeRoleFaults(t *testing.T) {
 		{"without the tag", admin, "tagged", nil, fault.AccessDenied, "sts:AssumeRole"},
 		{"tags where they are not allowed", admin, "plain", m{"Tags": red}, fault.AccessDenied, "sts:TagSession"},
 		{"a source identity where it is not allowed", admin, "plain", m{"SourceIdentity": "jane"}, fault.AccessDenied, "sts:SetSourceIdentity"},
-		{"transitive keys without tags", admin, "open", m{"TransitiveTagKeys": []string{"team"}}, fault.ValidationError, "transitive tag key"},
+		{"transitive keys without tags", admin, "open", m{"TransitiveTagKeys": []string{"team"}}, fault.InvalidParameterValue, "transitive tag key"},
 		{"too short", admin, "open", m{"DurationSeconds": 899}, fault.ValidationError, "900"},
 		{"longer than the role allows", admin, "open", m{"DurationSeconds": 7201}, fault.ValidationError, "MaxSessionDuration set for this role"},
 		{"as long as the role allows", admin, "open", m{"DurationSeconds": 7200}, "", ""},
@@ -131,7 +131,7 @@ func TestAssumeRoleFaults(t *testing.T) {
 		{"a session policy that does not exist", admin, "open", m{"PolicyArns": []m{{"arn": policyARN("none")}}}, fault.ValidationError, "does not exist"},
 		{"a session policy of another account", admin, "open", m{"PolicyArns": []m{{"arn": "arn:aws:iam::444455556666:policy/theirs"}}}, fault.ValidationError, "does not exist"},
 		{"too long a session policy", admin, "open", m{"Policy": strings.Repeat(" ", 2049)}, fault.ValidationError, "2048"},
-		{"tags that differ in case", admin, "open", m{"Tags": []m{{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}}}, fault.ValidationError, "Duplicate tag keys"},
+		{"tags that differ in case", admin, "open", m{"Tags": []m{{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}}}, fault.InvalidParameterValue, "Duplicate tag keys"},
 		{"too much", admin, "open", m{"Tags": long}, fault.PackedPolicyTooLarge, "%"},
 		{"a bad name", admin, "open", m{"RoleSessionName": "a b"}, fault.ValidationError, "roleSessionName"},
 	} {
@@ -165,7 +165,7 @@ func TestRoleChaining(t *testing.T) {
 	}
 	chain(m{"DurationSeconds": 3601}).Fails(fault.ValidationError, "1 hour session limit for roles assumed by role chaining")
 	chain(m{"SourceIdentity": "joe"}).Fails(fault.AccessDenied, "source identity")
-	chain(m{"Tags": []m{{"Key": "A", "Value": "2"}}}).Fails(fault.ValidationError, "conflicts with a transitive tag key")
+	chain(m{"Tags": []m{{"Key": "A", "Value": "2"}}}).Fails(fault.InvalidParameterValue, "conflicts with a transitive tag key")
 	o := chain(m{"Tags": []m{{"Key": "c", "Value": "3"}}})
 	next := as(t, v, session, o.OK())
 	if issued := o.Record().Events[0].(*event.SessionIssued); fmt.Sprint(issued.Tags) != "map[a:1 c:3]" || issued.SourceIdentity != "jane" {

@@ -43,6 +43,7 @@ func (a *answer) refuse(f *fault.Fault) {
 		a.write(f.Status(), "text/xml", a.errorXML(f))
 		return
 	}
+	f = inJSON(f)
 	a.w.Header()["X-Amzn-Errortype"] = []string{string(f.Code)}
 	content := a.content
 	if content == "" {
@@ -68,12 +69,13 @@ func (a *answer) write(status int, content string, body []byte) {
 }
 
 // errorJSON is a refusal in AWS JSON. The models of Secrets Manager and
-// CloudTrail spell the message's member with a capital letter.
+// CloudTrail spell the message's member with a capital letter; what refuses a
+// request before it reaches the service does not.
 func errorJSON(service string, f *fault.Fault) []byte {
 	b := append(make([]byte, 0, len(f.Code)+len(f.Message)+40), `{"__type":"`...)
 	b = append(append(b, f.Code...), '"')
 	if f.Message != "" {
-		if service == "kms" || service == "" {
+		if service == "kms" || service == "" || beforeService[f.Code] {
 			b = append(b, `,"message":`...)
 		} else {
 			b = append(b, `,"Message":`...)
@@ -107,6 +109,26 @@ var queryCodes = map[fault.Code]fault.Code{
 	fault.AccessDeniedException:       fault.AccessDenied,
 	fault.ValidationException:         fault.ValidationError,
 	fault.UnknownOperationException:   fault.InvalidAction,
+}
+
+// jsonCodes are the codes that the JSON services have another word for.
+var jsonCodes = map[fault.Code]fault.Code{
+	fault.MissingAuthenticationToken: fault.MissingAuthenticationTokenException,
+	fault.IncompleteSignature:        fault.IncompleteSignatureException,
+}
+
+// beforeService are the refusals that come from in front of every service.
+var beforeService = map[fault.Code]bool{
+	fault.MissingAuthenticationTokenException: true, fault.IncompleteSignatureException: true,
+	fault.UnrecognizedClientException: true, fault.InvalidSignatureException: true, fault.ExpiredTokenException: true,
+}
+
+// inJSON is a fault in the words of the JSON services.
+func inJSON(f *fault.Fault) *fault.Fault {
+	if code := jsonCodes[f.Code]; code != "" {
+		return fault.New(code, "%s", f.Message)
+	}
+	return f
 }
 
 // inQuery is a fault in the words of the Query services.

@@ -93,13 +93,17 @@ func TestErrors(t *testing.T) {
 			`{"__type":"UnrecognizedClientException","message":"The security token included in the request is invalid."}`, "UnrecognizedClientException"},
 		{"wrong secret", credentials{id: w.admin.id, secret: "s"}, jsonRequest("kms", "TrentService.ListKeys", object{}), 400,
 			`{"__type":"InvalidSignatureException","message":"The request signature we calculated does not match`, "InvalidSignatureException"},
+		{"wrong secret, Secrets Manager", credentials{id: w.admin.id, secret: "s"}, jsonRequest("secretsmanager", "secretsmanager.ListSecrets", object{}), 400,
+			`{"__type":"InvalidSignatureException","message":"The request signature`, "InvalidSignatureException"},
 		{"token that is none", credentials{w.admin.id, w.admin.secret, "token"}, jsonRequest("kms", "TrentService.ListKeys", object{}), 400,
 			`{"__type":"UnrecognizedClientException"`, "UnrecognizedClientException"},
 
 		{"Query, modelled", w.admin, queryRequest("iam", "GetUser", "UserName", "none"), 404,
 			`<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>The user with name none cannot be found.</Message></Error><RequestId>`, ""},
 		{"Query, denied", nobody, queryRequest("iam", "ListUsers"), 403, `<Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/nobody is not authorized to perform: iam:ListUsers`, ""},
-		{"Query, missing member", w.admin, queryRequest("iam", "CreateUser"), 400, `<Code>ValidationError</Code><Message>1 validation error detected: Value null at 'userName'`, ""},
+		{"Query, missing member", w.admin, queryRequest("iam", "CreateUser"), 400, `<Code>ValidationError</Code><Message>1 validation error detected: Value at 'userName'`, ""},
+		{"Query, missing member, STS", w.admin, queryRequest("sts", "AssumeRole", "RoleSessionName", "ss"), 400, `<Code>ValidationError</Code><Message>1 validation error detected: Value null at 'roleArn'`, ""},
+		{"Query, another path", w.admin, change(queryRequest("sts", "GetCallerIdentity"), func(r *request) { r.path = "/x" }), 400, `<Code>InvalidAction</Code><Message>Requests are made by POST or GET to the path /.</Message>`, ""},
 		{"Query, wrong type", w.admin, queryRequest("iam", "ListUsers", "MaxItems", "many"), 400, `<Code>MalformedInput</Code>`, ""},
 		{"Query, out of range", w.admin, queryRequest("iam", "ListUsers", "MaxItems", "1001"), 400, `at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000`, ""},
 		{"Query, mistyped", w.admin, queryRequest("iam", "GetUsr"), 400, `<Code>InvalidAction</Code>`, ""},
@@ -128,6 +132,24 @@ func TestErrors(t *testing.T) {
 	q.Header.Del("Authorization")
 	if got := w.send(q); got.status != 403 || !strings.Contains(got.body, "<Code>MissingAuthenticationToken</Code><Message>Request is missing Authentication Token</Message>") {
 		t.Errorf("unsigned: %d %s", got.status, got.body)
+	}
+	for authorization, want := range map[string]string{
+		"":                        `{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}`,
+		"Basic cGFzc3dvcmQ=":      `{"__type":"IncompleteSignatureException","message":"Unsupported AWS`,
+		"AWS4-HMAC-SHA256 Cred=x": `{"__type":"IncompleteSignatureException","message":"Authorization header`,
+	} {
+		q := w.signed(w.admin, jsonRequest("secretsmanager", "secretsmanager.ListSecrets", object{}))
+		q.Header.Set("Authorization", authorization)
+		if authorization == "" {
+			q.Header.Del("Authorization")
+		}
+		got := w.send(q)
+		if got.status != 400 || !strings.HasPrefix(got.body, want) {
+			t.Errorf("authorization %q: %d %s", authorization, got.status, got.body)
+		}
+		if kind := got.header.Get("x-amzn-ErrorType"); !strings.Contains(got.body, `"__type":"`+kind+`"`) {
+			t.Errorf("authorization %q: error type %q", authorization, kind)
+		}
 	}
 }
 

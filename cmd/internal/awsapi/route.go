@@ -52,7 +52,7 @@ func routeOf(r *http.Request, s *sigv4.Signature) (route, error) {
 		}
 		rt := route{query: true, service: s.Service}
 		if r.URL.Path != "/" && r.URL.Path != "" || r.Method != http.MethodPost && r.Method != http.MethodGet {
-			return rt, errNoOperation()
+			return rt, fault.New(fault.UnknownOperationException, "Requests are made by POST or GET to the path /.")
 		}
 		return rt, nil
 	}
