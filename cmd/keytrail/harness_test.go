@@ -42,7 +42,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-const patience = 20 * time.Second // for what takes milliseconds when all is well
+const patience = time.Minute // for what takes milliseconds when all is well
 
 // process is a running server.
 type process struct {

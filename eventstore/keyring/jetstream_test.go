@@ -41,7 +41,7 @@ func (e *embedded) start(t testing.TB) {
 	}
 	e.srv.Start()
 	t.Cleanup(e.stop)
-	if !e.srv.ReadyForConnections(10 * time.Second) {
+	if !e.srv.ReadyForConnections(30 * time.Second) {
 		t.Fatal("server is not ready")
 	}
 	if e.conn, err = nats.Connect("", nats.InProcessServer(e.srv)); err != nil {

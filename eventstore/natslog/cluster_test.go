@@ -51,7 +51,7 @@ func cluster(t *testing.T) (nodes []*server.Server, vault []*nats.Conn, system *
 		nodes = append(nodes, s)
 	}
 	for _, s := range nodes {
-		if !s.ReadyForConnections(10 * time.Second) {
+		if !s.ReadyForConnections(30 * time.Second) {
 			t.Fatal("server is not ready")
 		}
 		account, err := s.LookupAccount("A")

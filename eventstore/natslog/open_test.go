@@ -33,7 +33,7 @@ func external(t *testing.T, syncAlways bool) (vault, system *nats.Conn) {
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(30 * time.Second) {
 		t.Fatal("server is not ready")
 	}
 	account, err := s.LookupAccount("A")

@@ -44,7 +44,7 @@ const (
 	readTimeout   = 30 * time.Second // to send all of it
 	writeTimeout  = 60 * time.Second // from its headers to the end of the reply
 	idleTimeout   = 2 * time.Minute  // between requests
-	closeTimeout  = 5 * time.Second  // for the replies to what has arrived, at the end
+	closeTimeout  = 15 * time.Second // for the replies to what has arrived, at the end
 )
 
 // Options of a Service. The zero value is what a server on loopback runs with.

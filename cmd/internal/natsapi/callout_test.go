@@ -60,7 +60,7 @@ func newOutside(t *testing.T) *outside {
 	check(t, err)
 	ns.Start()
 	t.Cleanup(ns.Shutdown)
-	if !ns.ReadyForConnections(5 * time.Second) {
+	if !ns.ReadyForConnections(30 * time.Second) {
 		t.Fatal("the server does not start")
 	}
 	ring := keyring.NewMemory()
@@ -153,7 +153,7 @@ func TestCallout(t *testing.T) {
 		o.call(admin, "iam", "UpdateAccessKey", object{"UserName": "user", "AccessKeyId": user.id, "Status": "Inactive"})
 		select {
 		case <-closed:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Error("the connection stays")
 		}
 	})
@@ -176,7 +176,7 @@ func TestCallout(t *testing.T) {
 		stop = o.process()
 		select {
 		case <-reconnected:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the connection that the other process let in stays")
 		}
 		eventually(t, "calls are answered again", func() bool {

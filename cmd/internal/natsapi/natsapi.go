@@ -128,8 +128,9 @@ func (s *Service) Serve(e *engine.Engine) error {
 	return nil
 }
 
-// closeTimeout bounds how long Close waits for the replies to what has arrived.
-const closeTimeout = 5 * time.Second
+// closeTimeout bounds how long Close waits for the replies to what has arrived: on
+// a slow disk, all that may wait.
+const closeTimeout = 15 * time.Second
 
 // Close lets nobody in any more, answers the requests that have arrived, writes
 // the last summary of refusals and stops. The engine must be open still. An error

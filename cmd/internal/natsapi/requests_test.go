@@ -132,7 +132,7 @@ func TestThrottled(t *testing.T) {
 	}
 	select {
 	case <-throttled:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("nobody was throttled while nothing went on")
 	}
 	close(halt)
@@ -240,7 +240,7 @@ func TestClose(t *testing.T) {
 	go func() { done.Wait(); close(answered) }()
 	select {
 	case <-answered:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("calls that had arrived were not answered")
 	}
 	if len(failed) > 0 {

@@ -16,7 +16,11 @@ func TestUnreadReplies(t *testing.T) {
 	w := newWorld(t, setting{})
 	admin := w.as(w.admin)
 	large := strings.Repeat("x", 60<<10)
-	w.call(admin, "secretsmanager", "CreateSecret", object{"Name": "large", "SecretString": large})
+	var names []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("large-%d", i))
+		w.call(admin, "secretsmanager", "CreateSecret", object{"Name": names[i], "SecretString": large})
+	}
 
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.nats.ClientURL(), "nats://"))
 	check(t, err)
@@ -25,8 +29,9 @@ func TestUnreadReplies(t *testing.T) {
 	login, err := json.Marshal(object{"user": w.admin.id, "pass": w.admin.secret, "verbose": false, "headers": true, "protocol": 1})
 	check(t, err)
 	inbox := "_INBOX." + w.admin.id + ".unread"
-	body := `{"SecretId":"large"}`
-	request := fmt.Sprintf("PUB keytrail.api.%s.secretsmanager.GetSecretValue %s %d\r\n%s\r\n", w.admin.id, inbox, len(body), body)
+	body, err := json.Marshal(object{"SecretIdList": names}) // answered with more than a megabyte
+	check(t, err)
+	request := fmt.Sprintf("PUB keytrail.api.%s.secretsmanager.BatchGetSecretValue %s %d\r\n%s\r\n", w.admin.id, inbox, len(body), body)
 	_, err = fmt.Fprintf(conn, "CONNECT %s\r\nSUB %s 1\r\n", login, inbox)
 	check(t, err)
 	pending := func() int {
@@ -41,25 +46,25 @@ func TestUnreadReplies(t *testing.T) {
 	// More than three quarters of what may wait for a connection, and then more
 	// still: a server that drops nothing would hold the responder up, or end the
 	// connection.
-	for pending() < 48<<20 {
+	ask := func(times int) (records int) {
 		before := w.stored()
-		for range 50 {
+		for range times {
 			_, err := conn.Write([]byte(request))
 			check(t, err)
 		}
-		eventually(t, "the requests are carried out", func() bool { return w.stored() >= before+100 })
+		return before + times*len(names)
 	}
-	for range 200 {
-		_, err := conn.Write([]byte(request))
-		check(t, err)
+	for pending() < 48<<20 {
+		records := ask(4)
+		eventually(t, "the requests are carried out", func() bool { return w.stored() >= records })
 	}
-	before := w.stored()
+	records := ask(20)
 	for range 50 {
-		if got := w.call(admin, "secretsmanager", "GetSecretValue", object{"SecretId": "large"})["SecretString"]; got != large {
+		if got := w.call(admin, "secretsmanager", "GetSecretValue", object{"SecretId": names[0]})["SecretString"]; got != large {
 			t.Fatal("another client gets something else")
 		}
 	}
-	eventually(t, "all requests are carried out", func() bool { return w.stored() >= before+100 })
+	eventually(t, "all requests are carried out", func() bool { return w.stored() >= records })
 	z, err := w.nats.NATS().Varz(nil)
 	check(t, err)
 	if z.StalledClients != 0 {

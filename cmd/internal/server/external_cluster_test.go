@@ -63,11 +63,11 @@ func TestTakeoverCluster(t *testing.T) {
 	}
 	s, nodes := newCluster(t)
 	admin := takeover(t, s)
-	created := call(t, admin, "secretsmanager", "CreateSecret", object{"Name": "before", "SecretString": "the loss"})
+	created := persist(t, admin, "secretsmanager", "CreateSecret", object{"Name": "before", "SecretString": "the loss", "ClientRequestToken": "00000000-0000-4000-8000-000000000001"})
 	nodes[1].Shutdown()
 	nodes[1].WaitForShutdown()
 	if got := persist(t, admin, "secretsmanager", "GetSecretValue", object{"SecretId": "before"}); got["ARN"] != created["ARN"] || got["SecretString"] != "the loss" {
 		t.Errorf("after the loss of a server: %v, was %v", got, created)
 	}
-	persist(t, admin, "secretsmanager", "CreateSecret", object{"Name": "after", "SecretString": "the loss"})
+	persist(t, admin, "secretsmanager", "CreateSecret", object{"Name": "after", "SecretString": "the loss", "ClientRequestToken": "00000000-0000-4000-8000-000000000002"})
 }
