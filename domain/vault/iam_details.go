@@ -58,7 +58,7 @@ type roleDetail struct {
 	PermissionsBoundary      *boundaryView `json:",omitempty"`
 	Tags                     []iamTag
 	InstanceProfileList      []struct{}
-	RoleLastUsed             roleLastUsed
+	RoleLastUsed             *lastUsedView
 }
 
 type policyDetail struct {
@@ -151,6 +151,7 @@ func (c *call) detailRole(r *identity.Role) roleDetail {
 		AssumeRolePolicyDocument: v.AssumeRolePolicyDocument,
 		RolePolicyList:           detailInline(&r.Permissions), AttachedManagedPolicies: detailAttached(&r.Permissions),
 		PermissionsBoundary: viewBoundary(&r.Permissions), Tags: iamTags(r.Tags), InstanceProfileList: []struct{}{},
+		RoleLastUsed: c.roleLastUsed(r),
 	}
 }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"strings"
+	"time"
 
 	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/event"
@@ -33,16 +34,27 @@ type roleView struct {
 	MaxSessionDuration       int           `json:",omitempty"`
 	PermissionsBoundary      *boundaryView `json:",omitempty"`
 	Tags                     []iamTag      `json:",omitempty"`
-	RoleLastUsed             *roleLastUsed `json:",omitempty"`
+	RoleLastUsed             *lastUsedView `json:",omitempty"`
 }
 
-// roleLastUsed is empty: the trail tells when a role was used, and its state does not.
-type roleLastUsed struct{}
+// lastUsedView is the last call of a role's sessions; empty when there was none.
+type lastUsedView struct {
+	LastUsedDate shape.Timestamp `json:",omitzero"`
+	Region       string          `json:",omitempty"`
+}
+
+func (c *call) roleLastUsed(r *identity.Role) *lastUsedView {
+	last, ok := c.accesses().Role(r.ID)
+	if !ok {
+		return &lastUsedView{}
+	}
+	return &lastUsedView{shape.At(last.At.Truncate(time.Second)), c.calledRegion(last.Service)}
+}
 
 func (c *call) viewRole(r *identity.Role) roleView {
 	v := c.listedRole(r)
 	v.PermissionsBoundary, v.Tags = viewBoundary(&r.Permissions), iamTags(r.Tags)
-	v.RoleLastUsed = &roleLastUsed{}
+	v.RoleLastUsed = c.roleLastUsed(r)
 	return v
 }
 

@@ -65,6 +65,9 @@ func TestEveryIAMOperationIsJudged(t *testing.T) {
 // AWS does or create something; none is a defect.
 func TestEveryIAMOperationOnNothing(t *testing.T) {
 	for _, op := range iamOperations(t) {
+		if op == "iam:GetAccessKeyLastUsed" { // AWS does not say that there is no such key
+			continue
+		}
 		_, admin := iamVault(t)
 		o := admin.Call(op, everything("gone"))
 		switch f := o.Reply.Fault; {

@@ -14,7 +14,8 @@ func init() {
 }
 
 // DescribeSecretOutput is the reply of secretsmanager:DescribeSecret. KmsKeyId is
-// absent for aws/secretsmanager, DeletedDate unless the secret is marked for deletion.
+// absent for aws/secretsmanager, DeletedDate unless the secret is marked for deletion,
+// LastAccessedDate until a value is read.
 type DescribeSecretOutput struct {
 	ARN                string
 	Name               string
@@ -22,6 +23,7 @@ type DescribeSecretOutput struct {
 	Description        string              `json:",omitempty"`
 	KmsKeyID           string              `json:"KmsKeyId,omitempty"`
 	LastChangedDate    shape.Timestamp     `json:",omitzero"`
+	LastAccessedDate   shape.Timestamp     `json:",omitzero"` // the day
 	DeletedDate        shape.Timestamp     `json:",omitzero"`
 	Tags               []SecretTag         `json:",omitzero"`
 	VersionIDsToStages map[string][]string `json:"VersionIdsToStages,omitempty"`
@@ -35,7 +37,7 @@ func describeSecret(c *call, in *SecretInput) (*DescribeSecretOutput, error) {
 	}
 	return &DescribeSecretOutput{
 		ARN: s.ARN, Name: s.Name, Type: s.Type, Description: s.Description(), KmsKeyID: s.KmsKeyID(),
-		LastChangedDate: stamp(s.Changed()), DeletedDate: stamp(calledAt(s)), CreatedDate: stamp(s.Created()),
+		LastChangedDate: stamp(s.Changed()), LastAccessedDate: c.lastRead(s.ARN), DeletedDate: stamp(calledAt(s)), CreatedDate: stamp(s.Created()),
 		Tags: shownTags(s.Tags), VersionIDsToStages: labelled(s),
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"slices"
+	"time"
 
 	"github.com/keytrail/keytrail/domain/secret"
 	"github.com/keytrail/keytrail/domain/vault/shape"
@@ -35,6 +36,7 @@ type SecretListEntry struct {
 	Description            string              `json:",omitempty"`
 	KmsKeyID               string              `json:"KmsKeyId,omitempty"`
 	LastChangedDate        shape.Timestamp     `json:",omitzero"`
+	LastAccessedDate       shape.Timestamp     `json:",omitzero"` // the day
 	DeletedDate            shape.Timestamp     `json:",omitzero"`
 	Tags                   []SecretTag         `json:",omitzero"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"`
@@ -64,7 +66,7 @@ func listSecrets(c *call, in *ListSecretsInput) (*ListSecretsOutput, error) {
 	for i, s := range found {
 		out.SecretList[i] = SecretListEntry{
 			ARN: s.ARN, Name: s.Name, Type: s.Type, Description: s.Description(), KmsKeyID: s.KmsKeyID(),
-			LastChangedDate: stamp(s.Changed()), DeletedDate: stamp(calledAt(s)), CreatedDate: stamp(s.Created()),
+			LastChangedDate: stamp(s.Changed()), LastAccessedDate: c.lastRead(s.ARN), DeletedDate: stamp(calledAt(s)), CreatedDate: stamp(s.Created()),
 			Tags: shownTags(s.Tags), SecretVersionsToStages: labelled(s),
 		}
 	}
@@ -102,12 +104,15 @@ func (c *call) listSecrets(l *listing) ([]*secret.Secret, string, error) {
 	case "name":
 		return c.listSorted(l, match, func(s *secret.Secret) string { return s.Name })
 	case "last-changed-date":
-		return c.listSorted(l, match, func(s *secret.Secret) string {
-			return s.Changed().Format("20060102150405.000000") + s.Name
-		})
+		return c.listSorted(l, match, func(s *secret.Secret) string { return dated(s.Changed(), s) })
+	case "last-accessed-date": // those that were never read come first
+		return c.listSorted(l, match, func(s *secret.Secret) string { return dated(c.lastRead(s.ARN).Time, s) })
 	}
-	return nil, "", invalid("SortBy %s is not supported: reads of secrets are in the audit trail and change no secret.", l.sortBy)
+	return nil, "", invalid("SortBy %s is not known.", l.sortBy)
 }
+
+// dated is a sort key: the time, and among equal ones the name.
+func dated(t time.Time, s *secret.Secret) string { return t.Format("20060102150405.000000") + s.Name }
 
 func (c *call) listByCreation(l *listing, match func(*secret.Secret) bool) ([]*secret.Secret, string, error) {
 	serial, err := parseListToken(l.token)

@@ -116,7 +116,7 @@ func TestListSecrets(t *testing.T) {
 	}
 	sm(admin, "ListSecrets", m{"NextToken": "nonsense"}).Fails(fault.InvalidNextTokenException, "")
 	sm(admin, "ListSecrets", m{"NextToken": first["NextToken"], "SortBy": "name"}).Fails(fault.InvalidNextTokenException, "")
-	sm(admin, "ListSecrets", m{"SortBy": "last-accessed-date"}).Fails(fault.InvalidParameterException, "")
+	sm(admin, "ListSecrets", m{"SortBy": "never"}).Fails(fault.ValidationException, "sortBy")
 	sm(admin, "ListSecrets", m{"MaxResults": 101}).Fails(fault.ValidationException, "maxResults")
 	sm(v.User("nobody"), "ListSecrets", nil).Fails(fault.AccessDeniedException, "secretsmanager:ListSecrets on resource: * because no identity-based policy allows")
 }

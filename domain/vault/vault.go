@@ -40,6 +40,9 @@ type Request struct {
 	// Trail is the answer to what NeedsTrail asked, fetched by the engine from the
 	// view of the log.
 	Trail *TrailAnswer
+	// Accesses is who used what last, for the operations of AsksAccesses, with all
+	// that was answered before this call was made.
+	Accesses Accesses
 	// Prepared is the private key that NeedsKey asked for, made by the engine.
 	Prepared *Prepared
 }

@@ -1,82 +1,26 @@
 package audit
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-)
+import "github.com/keytrail/keytrail/domain/event"
 
-// parseUUID reads a UUID as request ids have it, in quotes or not: lower case,
-// with hyphens. Anything else is not one.
+// parseUUID reads a UUID as request ids have it, in quotes or not. Anything else
+// is not one.
 func parseUUID(text []byte, id *[16]byte) bool {
 	if len(text) == 38 && text[0] == '"' && text[37] == '"' {
 		text = text[1:37]
 	}
-	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
-		return false
+	parsed, ok := event.ParseUUID(text)
+	if ok {
+		*id = parsed
 	}
-	at := 0
-	for i := range id {
-		if at == 8 || at == 13 || at == 18 || at == 23 {
-			at++
-		}
-		high, low := hexDigit(text[at]), hexDigit(text[at+1])
-		if high > 15 || low > 15 {
-			return false
-		}
-		id[i] = high<<4 | low
-		at += 2
-	}
-	return true
+	return ok
 }
 
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	}
-	return 0xff
-}
+func formatUUID(id []byte) string { return event.FormatUUID([16]byte(id)) }
 
-func formatUUID(id []byte) string {
-	var s [36]byte
-	hex.Encode(s[0:8], id[0:4])
-	hex.Encode(s[9:13], id[4:6])
-	hex.Encode(s[14:18], id[6:8])
-	hex.Encode(s[19:23], id[8:10])
-	hex.Encode(s[24:36], id[10:16])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
-}
-
-// eventID is the id of the record n of an installation, a UUID of version 8: the
-// low 48 bits of n under a mask, and bits of a hash over both. It is the same
-// whenever the view is rebuilt, and leads back to n without an index.
-func eventID(installation [16]byte, n uint64) string {
-	mask := sha256.Sum256(append([]byte("keytrail event mask\x00"), installation[:]...))
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("keytrail event id\x00"), installation[:]...), n))
-	var id [16]byte
-	var low [8]byte
-	binary.BigEndian.PutUint64(low[:], n)
-	for i := range 6 {
-		id[i] = low[2+i] ^ mask[i]
-	}
-	copy(id[6:], sum[:])
-	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
-	return formatUUID(id[:])
-}
+// eventID is the id of the record n of an installation.
+func eventID(installation [16]byte, n uint64) string { return event.ID(installation, n) }
 
 // recordOf is the n that eventID made the id of.
 func recordOf(installation [16]byte, id string) (n uint64, ok bool) {
-	var b [16]byte
-	if !parseUUID([]byte(id), &b) {
-		return 0, false
-	}
-	mask := sha256.Sum256(append([]byte("keytrail event mask\x00"), installation[:]...))
-	for i := range 6 {
-		n = n<<8 | uint64(b[i]^mask[i])
-	}
-	return n, eventID(installation, n) == id
+	return event.NumberOf(installation, id)
 }

@@ -21,6 +21,7 @@ var levels = map[string]int{
 	"cmd/internal/engine":    80,
 	"cmd/internal":           85,
 	"projections/state":      70,
+	"projections/access":     70,
 	"projections/audit":      70,
 	"projections/metrics":    70,
 	"projections":            68,

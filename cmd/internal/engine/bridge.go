@@ -53,6 +53,7 @@ func (b *bridge) Load(ctx context.Context) (*merkle.Tree, uint64, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state = st
+	e.stored.Store(last)
 	e.epoch++
 	return tree, last, e.keys.reset(ring)
 }
@@ -302,6 +303,7 @@ func (e *Engine) publish(r release) {
 			e.cfg.Changed(events)
 		}
 	}
+	e.stored.Store(r.seq)
 	if e.cfg.Stored != nil {
 		p := Published{Subject: r.subject, Seq: r.seq, First: r.batch.First(), Lines: r.batch.Lines()}
 		for _, t := range r.tickets {

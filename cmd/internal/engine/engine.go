@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/envelope"
@@ -55,6 +56,8 @@ type Config struct {
 
 	// Trail, if set, answers the operations that ask for records.
 	Trail Trail
+	// Access, if set, answers the operations that show who used what last.
+	Access Access
 	// Answered, if set, is told of every call's service and request id and of how
 	// long its caller waited. It is called concurrently and must be quick.
 	Answered func(service, requestID string, took time.Duration)
@@ -76,6 +79,8 @@ type Engine struct {
 	keys      *keys
 	releases  chan release
 	readers   chan struct{} // bounds how many calls read the log at a time
+	watchers  chan struct{} // bounds how many calls wait for the view of accesses
+	stored    atomic.Uint64 // sequence of the last commit whose callers may have an answer
 	erasures  chan erasure
 	stop      context.CancelFunc
 	done      sync.WaitGroup
@@ -96,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg.Tick = time.Second
 	}
 	e := &Engine{cfg: cfg, keys: newKeys(cfg.Root), releases: make(chan release, 4),
-		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders)}
+		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders), watchers: make(chan struct{}, maxWatchers)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
 		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe, Seat: cfg.Seat, Claim: cfg.Claim})
 	err := (*bridge)(e).fit(ctx)
@@ -174,6 +179,10 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	}
 	if e.cfg.Trail != nil && req.Trail == nil && vault.AsksTrail(req.Service, req.Operation) {
 		e.withTrail(req, done)
+		return
+	}
+	if e.cfg.Access != nil && req.Accesses == nil && vault.AsksAccesses(req.Service, req.Operation) {
+		e.withAccesses(req, done)
 		return
 	}
 	if spec, ok := vault.NeedsKey(req); ok && req.Prepared == nil {

@@ -22,6 +22,7 @@ const (
 	natsDir     = "nats"
 	metricsFile = "metrics.snapshot"
 	auditFile   = "audit.db"
+	accessFile  = "access.snapshot"
 )
 
 // dataDir is a data directory that this process alone uses.

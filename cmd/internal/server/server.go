@@ -78,6 +78,7 @@ type Server struct {
 	awsURL string
 	views  views
 	trail  trail
+	access accesses
 	ops    *http.Server
 	opsURL string
 	url    string
@@ -130,7 +131,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
 		RekeyMode: s.opts.RekeyMode, Stored: s.stored, Changed: s.changed, Answered: metrics.answered,
-		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail,
+		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail, Access: &s.access,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {

@@ -25,13 +25,13 @@ type followedAudit struct {
 	runner *projections.Runner
 }
 
-var errNoTrail = errors.New("the audit view is not open yet")
+var errNoView = errors.New("the view is not open yet")
 
 // Await returns when the view holds the commit seq.
 func (t *trail) Await(ctx context.Context, seq uint64) error {
 	v := t.view.Load()
 	if v == nil {
-		return errNoTrail
+		return errNoView
 	}
 	return v.runner.Await(ctx, seq)
 }
@@ -41,7 +41,7 @@ func (t *trail) Await(ctx context.Context, seq uint64) error {
 func (t *trail) Query(ctx context.Context, q vault.TrailQuery) (*vault.TrailAnswer, error) {
 	v := t.view.Load()
 	if v == nil {
-		return nil, errNoTrail
+		return nil, errNoView
 	}
 	answer, err := v.Query(ctx, q)
 	if err != nil {

@@ -49,6 +49,8 @@ type Vault struct {
 	Env   vault.Env
 	Ring  *Ring
 	Lines [][]byte
+	// Accesses, if set, gives the view of the lines that calls may ask.
+	Accesses func() vault.Accesses
 
 	t     testing.TB
 	calls int
@@ -222,6 +224,9 @@ func (v *Vault) do(operation string, credential identity.Credential, in any) *Ou
 	req := &vault.Request{
 		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", v.calls), Service: service, Operation: name, Credential: credential,
 		Body: body(v.t, in), Source: "192.0.2.44", Agent: "vaulttest", Secure: true,
+	}
+	if v.Accesses != nil && vault.AsksAccesses(service, name) {
+		req.Accesses = v.Accesses()
 	}
 	d := vault.Handle(v.State, req, &v.Env)
 	if d.Broken != nil {

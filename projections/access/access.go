@@ -1,0 +1,195 @@
+// Package access is the view of who used what last: for every key its last
+// cryptographic use, for every secret the day it was read, for every access key
+// and every role its last call. The state is not rebuilt from uses, so what is
+// shown of them comes from here.
+//
+// It keeps one entry for each of these, in memory, and is a function of the log
+// alone: a restart goes on from a snapshot, a rebuild gives the same answers. What
+// has ended is forgotten. Nothing here decides who may ask or do anything; that is
+// domain/vault. Values and secrets cannot enter, because the log has none.
+package access
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// Options of a View. The zero value keeps no snapshot.
+type Options struct {
+	// Snapshot is the file that keeps the view over a restart; "" = none. It holds
+	// nothing that the log does not hold: losing it costs a replay.
+	Snapshot string
+	// Every is how often a snapshot is written at most while the log grows; 0 = 30 s.
+	// One that takes long is written less often.
+	Every time.Duration
+	// Observe, if set, is told why a snapshot could not be used or written.
+	Observe func(error)
+}
+
+// View implements projections.View and vault.Accesses. What it answers may be
+// asked concurrently with everything else; Apply, Reset and Close are for one
+// goroutine at a time.
+type View struct {
+	log     eventstore.Log
+	options Options
+
+	cursor  uint64
+	saved   time.Time
+	pause   time.Duration // from one snapshot to the next
+	stale   bool          // learned something since saved
+	callers map[string]caller
+	writing sync.WaitGroup
+
+	mu sync.RWMutex // guards what answers are made of
+	*entries
+}
+
+// entries are what the view knows.
+type entries struct {
+	keys       map[string]*use  // by key id
+	secrets    map[string]int32 // by ARN: days since the Unix epoch
+	accessKeys map[string]*made // by access key id, long-term ones
+	roles      map[string]*made // by unique id
+}
+
+func newEntries() *entries {
+	return &entries{keys: map[string]*use{}, secrets: map[string]int32{}, accessKeys: map[string]*made{}, roles: map[string]*made{}}
+}
+
+// use is the last cryptographic use of a key.
+type use struct {
+	operation string
+	at        int64 // microseconds since the Unix epoch
+	n         uint64
+	request   [16]byte
+}
+
+// made is the last call that was made with something.
+type made struct {
+	service string
+	at      int64
+}
+
+// Open returns a view that goes on from its snapshot, if that one is of this log:
+// it names the last commit that it holds by its Merkle root. A snapshot that is
+// lost, damaged or of another log is told to Observe and dropped, and the log is
+// read from its beginning.
+func Open(ctx context.Context, log eventstore.Log, o Options) *View {
+	if o.Every == 0 {
+		o.Every = 30 * time.Second
+	}
+	if o.Observe == nil {
+		o.Observe = func(error) {}
+	}
+	v := &View{log: log, options: o, pause: o.Every, saved: time.Now(), callers: map[string]caller{}, entries: newEntries()}
+	if err := v.restore(ctx); err != nil {
+		v.entries, v.cursor = newEntries(), 0
+		o.Observe(fmt.Errorf("access: read the log from its beginning: %w", err))
+	}
+	return v
+}
+
+// Name is "access".
+func (v *View) Name() string { return "access" }
+
+// Cursor is the sequence of the last commit that the view holds.
+func (v *View) Cursor(context.Context) (uint64, error) { return v.cursor, nil }
+
+// Apply takes commits. The entries and the cursor lie together in the snapshot, so
+// neither is ever ahead of the other. Commits that the view holds are left out, a
+// gap is an error.
+func (v *View) Apply(_ context.Context, commits []eventstore.Stored) error {
+	for i := range commits {
+		c := &commits[i]
+		if c.Seq <= v.cursor {
+			continue
+		}
+		if c.Seq != v.cursor+1 {
+			return fmt.Errorf("access: commit %d after %d", c.Seq, v.cursor)
+		}
+		v.learn(c)
+		v.cursor, v.stale = c.Seq, true
+	}
+	if v.options.Snapshot != "" && v.stale && time.Since(v.saved) >= v.pause {
+		v.save()
+	}
+	return nil
+}
+
+// Reset forgets everything and removes the snapshot.
+func (v *View) Reset(context.Context) error {
+	v.writing.Wait()
+	v.mu.Lock()
+	v.entries = newEntries()
+	v.mu.Unlock()
+	v.cursor, v.stale = 0, false
+	clear(v.callers)
+	if v.options.Snapshot == "" {
+		return nil
+	}
+	if err := os.Remove(v.options.Snapshot); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("access: remove the snapshot: %w", err)
+	}
+	return nil
+}
+
+// Close writes the last snapshot, while the log is open still.
+func (v *View) Close() {
+	v.writing.Wait()
+	if v.options.Snapshot != "" && v.stale {
+		v.save()
+		v.writing.Wait()
+	}
+}
+
+// Key implements vault.Accesses.
+func (v *View) Key(id string) (vault.KeyUse, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	u := v.keys[id]
+	if u == nil {
+		return vault.KeyUse{}, false
+	}
+	return vault.KeyUse{Operation: u.operation, At: time.UnixMicro(u.at).UTC(), N: u.n, Request: event.FormatUUID(u.request)}, true
+}
+
+// Secret implements vault.Accesses. The time is the beginning of a day.
+func (v *View) Secret(arn string) (time.Time, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	day, ok := v.secrets[arn]
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(day)*secondsOfDay, 0).UTC(), true
+}
+
+// AccessKey implements vault.Accesses.
+func (v *View) AccessKey(id string) (vault.CredentialUse, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.accessKeys[id].shown()
+}
+
+// Role implements vault.Accesses.
+func (v *View) Role(id string) (vault.CredentialUse, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.roles[id].shown()
+}
+
+func (m *made) shown() (vault.CredentialUse, bool) {
+	if m == nil || m.at == 0 {
+		return vault.CredentialUse{}, false
+	}
+	return vault.CredentialUse{Service: m.service, At: time.UnixMicro(m.at).UTC()}, true
+}
+
+const secondsOfDay = 24 * 60 * 60
