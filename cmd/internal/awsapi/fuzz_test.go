@@ -94,6 +94,17 @@ func TestResultKeepsText(t *testing.T) {
 	}
 }
 
+// An operation without a result answers without its element, but for those whose model
+// has a result without members.
+func TestResultWithoutMembers(t *testing.T) {
+	for operation, want := range map[string]bool{"DeleteRole": false, "UpdateRole": true} {
+		x, err := appendResult(nil, "iam", operation, "id", []byte(`{}`))
+		if err != nil || strings.Contains(string(x), "<"+operation+"Result></"+operation+"Result>") != want {
+			t.Errorf("%s: %s, %v", operation, x, err)
+		}
+	}
+}
+
 // TestTimesAreKnown holds the table of times against what the operations answer
 // with: names that AWS gives to times.
 func TestTimesAreKnown(t *testing.T) {

@@ -18,6 +18,10 @@ var (
 	maps      = map[string]bool{"SummaryMap": true, "EvalDecisionDetails": true}
 )
 
+// emptyResult has the operations whose result has no members and is there all the
+// same: clients look for its element. Others without a result have none.
+var emptyResult = map[string]bool{"UpdateRole": true}
+
 var errReply = errors.New("awsapi: a reply that is not JSON")
 
 // appendResult renders the JSON reply of an operation as the answer of AWS Query.
@@ -27,7 +31,7 @@ func appendResult(dst []byte, service, operation, requestID string, reply []byte
 	x := xmlWriter{dst: dst, src: reply, escaped: service == "iam"}
 	x.add("<", operation, `Response xmlns="https://`, service, ".amazonaws.com/doc/", versions[service], `/">`)
 	x.space()
-	if s := strings.TrimSpace(string(x.src[x.at:min(len(x.src), x.at+4)])); s != "{}" && s != "null" {
+	if s := strings.TrimSpace(string(x.src[x.at:min(len(x.src), x.at+4)])); s != "{}" && s != "null" || emptyResult[operation] {
 		x.element(operation + "Result")
 		x.space()
 	} else {
