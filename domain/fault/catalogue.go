@@ -60,6 +60,7 @@ const (
 	KMSInvalidMacException        Code = "KMSInvalidMacException"
 	KMSInvalidSignatureException  Code = "KMSInvalidSignatureException"
 	KMSInvalidStateException      Code = "KMSInvalidStateException"
+	NotAuthorizedException        Code = "NotAuthorizedException"
 	NotFoundException             Code = "NotFoundException"
 	TagException                  Code = "TagException"
 )

@@ -22,6 +22,7 @@ const (
 	updating          // KMSInvalidStateException: the key is being updated
 	unsupported       // UnsupportedOperationException: there is no such key
 	ifRotates         // works on keys that rotate
+	ifMade            // works on keys whose material was made here, of any spec
 	ifImports         // works on keys with imported material
 	disabledOrOf      // disabled, for keys that rotate
 	pendingOrOf       // pending, for keys that rotate
@@ -62,7 +63,10 @@ var stateTable = []stateRow{
 		[...]cell{works, works, pending, importing, works, creating, updating}},
 	{[]string{"EnableKeyRotation", "DisableKeyRotation"},
 		[...]cell{ifRotates, disabledOrOf, pendingOrOf, external, fixed, creating, ifRotates}},
-	{[]string{"GetKeyRotationStatus", "ListKeyRotations"},
+	// The status of a key that never rotates is false, not an error.
+	{[]string{"GetKeyRotationStatus"},
+		[...]cell{ifMade, ifMade, ifMade, external, fixed, ifMade, ifMade}},
+	{[]string{"ListKeyRotations"},
 		[...]cell{ifRotates, ifRotates, ifRotates, external, fixed, ifRotates, ifRotates}},
 	{[]string{"RotateKeyOnDemand"},
 		[...]cell{ifRotates, disabledOrOf, pendingOrOf, importing, fixed, creating, updating}},
@@ -122,6 +126,8 @@ func (k *Key) refusal(c cell) error {
 	switch c {
 	case ifRotates, disabledOrOf, pendingOrOf:
 		c = choose(k.rotates(), map[cell]cell{ifRotates: works, disabledOrOf: disabled, pendingOrOf: pending}[c], fixed)
+	case ifMade:
+		c = choose(k.Origin == OriginKMS, works, fixed)
 	case ifImports, pendingIfImp:
 		c = choose(k.Origin == OriginExternal, map[cell]cell{ifImports: works, pendingIfImp: pending}[c], unsupported)
 	}
@@ -147,7 +153,7 @@ func (k *Key) refusal(c cell) error {
 	case fixed:
 		return fault.New(fault.UnsupportedOperationException, "%s does not support key rotation: it needs a symmetric encryption key with origin AWS_KMS.", k.ARN)
 	}
-	return fault.New(fault.UnsupportedOperationException, "%s does not support this operation: its origin is %s.", k.ARN, k.Origin)
+	return fault.New(fault.UnsupportedOperationException, "%s origin is %s which is not valid for this operation.", k.ARN, k.Origin)
 }
 
 func choose(ok bool, yes, no cell) cell {

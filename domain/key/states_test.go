@@ -48,7 +48,7 @@ func TestStateTable(t *testing.T) {
 		"EnableKey":                 same([7]string{ok, ok, p, i, ok, c, up}),
 		"EnableKeyRotation":         {[7]string{ok, d, p, x, f, c, ok}, [7]string{f, f, f, x, f, c, f}, [7]string{f, f, f, x, f, c, f}},
 		"DisableKeyRotation":        {[7]string{ok, d, p, x, f, c, ok}, [7]string{f, f, f, x, f, c, f}, [7]string{f, f, f, x, f, c, f}},
-		"GetKeyRotationStatus":      {[7]string{ok, ok, ok, x, f, ok, ok}, [7]string{f, f, f, x, f, f, f}, [7]string{f, f, f, x, f, f, f}},
+		"GetKeyRotationStatus":      {[7]string{ok, ok, ok, x, f, ok, ok}, [7]string{f, f, f, x, f, f, f}, [7]string{ok, ok, ok, x, f, ok, ok}},
 		"ListKeyRotations":          {[7]string{ok, ok, ok, x, f, ok, ok}, [7]string{f, f, f, x, f, f, f}, [7]string{f, f, f, x, f, f, f}},
 		"RotateKeyOnDemand":         {[7]string{ok, d, p, i, f, c, up}, [7]string{f, f, f, i, f, c, up}, [7]string{f, f, f, i, f, c, up}},
 		"GetParametersForImport":    {[7]string{o, o, o, ok, o, c, up}, [7]string{ok, ok, p, ok, o, c, up}, [7]string{o, o, o, ok, o, c, up}},

@@ -3,14 +3,12 @@ package vault
 import (
 	"time"
 
-	"github.com/keytrail/keytrail/domain/event"
-	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 // Accesses is who used what last, derived from all records of the log: those of
 // uses as well, which the state is not rebuilt from. It answers from memory and
-// may be called concurrently. What it tells is never what a call is allowed by.
+// may be called concurrently.
 type Accesses interface {
 	// Key is the last successful cryptographic use of the key with the id.
 	Key(id string) (KeyUse, bool)
@@ -88,51 +86,12 @@ func (c *call) calledRegion(service string) string {
 }
 
 func init() {
-	define("kms", "GetKeyLastUsage", use, kmsGetKeyLastUsage)
 	asksAccesses("kms", "GetKeyLastUsage")
+	asksAccesses("kms", "ScheduleKeyDeletion") // kms:TrailingDaysWithoutKeyUsage
+	asksAccesses("kms", "DisableKey")
 	asksAccesses("secretsmanager", "DescribeSecret")
 	asksAccesses("secretsmanager", "ListSecrets")
 	asksAccesses("iam", "GetAccessKeyLastUsed")
 	asksAccesses("iam", "GetRole")
 	asksAccesses("iam", "GetAccountAuthorizationDetails")
-}
-
-// GetKeyLastUsageInput is the request of kms:GetKeyLastUsage.
-type GetKeyLastUsageInput struct {
-	KeyID string `json:"KeyId" aws:"required,min=1,max=2048"`
-}
-
-// GetKeyLastUsageOutput is the reply of kms:GetKeyLastUsage. KeyLastUsage has no
-// member for a key that was never used; every use since the key was made is known.
-type GetKeyLastUsageOutput struct {
-	KeyID             string `json:"KeyId"`
-	KeyLastUsage      KeyLastUsageData
-	TrackingStartDate shape.Timestamp
-	KeyCreationDate   shape.Timestamp
-}
-
-// KeyLastUsageData is the last successful cryptographic use of a key.
-type KeyLastUsageData struct {
-	Operation         string          `json:",omitempty"`
-	Timestamp         shape.Timestamp `json:",omitzero"`
-	CloudTrailEventID string          `json:"CloudTrailEventId,omitempty"`
-	KmsRequestID      string          `json:"KmsRequestId,omitempty"`
-}
-
-func kmsGetKeyLastUsage(c *call, in *GetKeyLastUsageInput) (*GetKeyLastUsageOutput, error) {
-	k, err := c.openKey(in.KeyID, keysOnly, "kms:GetKeyLastUsage")
-	if err != nil {
-		return nil, err
-	}
-	if !c.accessesKnown() {
-		return nil, fault.New(fault.DependencyTimeoutException, "The system timed out while trying to fulfill the request. You can retry the request.")
-	}
-	out := &GetKeyLastUsageOutput{KeyID: k.ID, TrackingStartDate: shape.At(k.Created), KeyCreationDate: shape.At(k.Created)}
-	if last, ok := c.accesses().Key(k.ID); ok {
-		out.KeyLastUsage = KeyLastUsageData{
-			Operation: last.Operation, Timestamp: shape.At(last.At), KmsRequestID: last.Request,
-			CloudTrailEventID: event.ID(c.st.Installation, last.N),
-		}
-	}
-	return out, nil
 }

@@ -39,6 +39,8 @@ type call struct {
 	rec     event.Record
 	judged  conditions
 	extras  []byte
+	// unknownUse: a policy has asked when a key was used, and nobody could tell.
+	unknownUse bool
 }
 
 // calls are used again once their record has been copied into the decision.

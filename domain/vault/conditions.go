@@ -270,6 +270,8 @@ func (j *conditions) kms(name string) ([]string, bool, bool) {
 		if k.MultiRegion {
 			return one("PRIMARY")
 		}
+	case "kms:trailingdayswithoutkeyusage":
+		return j.c.daysWithoutUse(k)
 	case "kms:resourcealiases":
 		aliases := j.c.st.Keys.AliasNames(k)
 		return aliases, true, len(aliases) > 0

@@ -20,32 +20,26 @@ func init() {
 // AliasInput is the request of kms:CreateAlias and kms:UpdateAlias. The target is
 // a key id or key ARN of the caller's own account.
 type AliasInput struct {
-	AliasName   string `json:"AliasName" aws:"required,min=1,max=256"`
+	AliasName   string `json:"AliasName" aws:"required,min=1,max=256,pattern=^[a-zA-Z0-9:/_-]+$"`
 	TargetKeyID string `json:"TargetKeyId" aws:"required,min=1,max=2048"`
 }
 
 func validAliasName(name string) error {
 	rest, ok := strings.CutPrefix(name, "alias/")
-	if !ok {
+	if !ok || rest == "" {
 		return fault.New(fault.ValidationException, "Invalid identifier")
 	}
-	if rest == "" || strings.ContainsFunc(rest, notInAlias) {
-		return fault.New(fault.ValidationException, "1 validation error detected: Value '%s' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name)
-	}
 	if strings.ContainsRune(rest, ':') {
-		return fault.New(fault.InvalidAliasNameException, "%s contains invalid characters for an alias", name)
+		return fault.New(fault.ValidationException, "%s contains invalid characters for an alias", name)
 	}
 	return nil
 }
 
-func notInAlias(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(":/_-", r))
-}
-
-// reservedAlias: names under alias/aws/ are those of AWS managed keys.
+// reservedAlias: names under alias/aws/ are those of AWS managed keys. AWS says no
+// more than the code.
 func reservedAlias(name string) error {
 	if strings.HasPrefix(name, "alias/aws/") {
-		return fault.New(fault.AccessDeniedException, "%s is reserved for AWS managed keys: aliases that begin with alias/aws/ cannot be changed.", name)
+		return fault.New(fault.NotAuthorizedException, "")
 	}
 	return nil
 }
@@ -62,8 +56,24 @@ func (c *call) changeAlias(name, action string) error {
 	return reservedAlias(name)
 }
 
+// aliasTarget: an alias names a key by its id or ARN, never by another alias.
+func aliasTarget(in *AliasInput) error {
+	_, resource, _ := strings.Cut(in.TargetKeyID, ":alias/")
+	if resource != "" || strings.HasPrefix(in.TargetKeyID, "alias/") {
+		return fault.New(fault.ValidationException, "Aliases must refer to keys. Not aliases")
+	}
+	return nil
+}
+
 func kmsCreateAlias(c *call, in *AliasInput) (*struct{}, error) {
+	if !strings.HasPrefix(in.AliasName, "alias/") {
+		return nil, fault.New(fault.ValidationException,
+			`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+	}
 	if err := validAliasName(in.AliasName); err != nil {
+		return nil, err
+	}
+	if err := aliasTarget(in); err != nil {
 		return nil, err
 	}
 	if err := c.changeAlias(in.AliasName, "kms:CreateAlias"); err != nil {
@@ -104,6 +114,9 @@ func kmsUpdateAlias(c *call, in *AliasInput) (*struct{}, error) {
 	if err := validAliasName(in.AliasName); err != nil {
 		return nil, err
 	}
+	if err := aliasTarget(in); err != nil {
+		return nil, err
+	}
 	a, err := c.existingAlias(in.AliasName)
 	if err != nil {
 		return nil, err
@@ -134,7 +147,7 @@ func kmsUpdateAlias(c *call, in *AliasInput) (*struct{}, error) {
 
 // DeleteAliasInput is the request of kms:DeleteAlias.
 type DeleteAliasInput struct {
-	AliasName string `json:"AliasName" aws:"required,min=1,max=256"`
+	AliasName string `json:"AliasName" aws:"required,min=1,max=256,pattern=^[a-zA-Z0-9:/_-]+$"`
 }
 
 func kmsDeleteAlias(c *call, in *DeleteAliasInput) (*struct{}, error) {

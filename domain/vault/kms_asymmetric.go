@@ -56,7 +56,7 @@ type SignInput struct {
 	Message          []byte   `json:"Message" aws:"required,min=1,max=4096" audit:"-"`
 	MessageType      string   `json:"MessageType" aws:"enum=RAW|DIGEST|EXTERNAL_MU"`
 	GrantTokens      []string `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
-	SigningAlgorithm string   `json:"SigningAlgorithm" aws:"required,min=1,max=64"`
+	SigningAlgorithm string   `json:"SigningAlgorithm" aws:"required,enum=RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512"`
 	DryRun           bool     `json:"DryRun"`
 }
 
@@ -171,7 +171,7 @@ type VerifyInput struct {
 	Message          []byte   `json:"Message" aws:"required,min=1,max=4096" audit:"-"`
 	MessageType      string   `json:"MessageType" aws:"enum=RAW|DIGEST|EXTERNAL_MU"`
 	Signature        []byte   `json:"Signature" aws:"required,min=1,max=6144" audit:"-"`
-	SigningAlgorithm string   `json:"SigningAlgorithm" aws:"required,min=1,max=64"`
+	SigningAlgorithm string   `json:"SigningAlgorithm" aws:"required,enum=RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512"`
 	GrantTokens      []string `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
 	DryRun           bool     `json:"DryRun"`
 }

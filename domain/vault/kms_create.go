@@ -101,7 +101,7 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 	usage := in.KeyUsage
 	if usage == "" {
 		if spec != key.SymmetricDefault {
-			return nil, fault.New(fault.ValidationException, "You must specify a KeyUsage value for an asymmetric or HMAC KMS key.")
+			return nil, fault.New(fault.ValidationException, "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
 		}
 		usage = key.EncryptDecrypt
 	}

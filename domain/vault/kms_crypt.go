@@ -154,13 +154,30 @@ func (c *call) encryptUnder(k *key.Key, m key.Material, context map[string]strin
 // DecryptInput is the request of kms:Decrypt. Without KeyID the key is that of
 // the blob.
 type DecryptInput struct {
-	CiphertextBlob      []byte            `json:"CiphertextBlob" aws:"required,min=1,max=6144" audit:"-"`
+	CiphertextBlob      []byte            `json:"CiphertextBlob" aws:"min=1,max=6144" audit:"-"`
 	EncryptionContext   map[string]string `json:"EncryptionContext"`
 	GrantTokens         []string          `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
 	KeyID               string            `json:"KeyId" aws:"min=1,max=2048"`
 	EncryptionAlgorithm string            `json:"EncryptionAlgorithm" aws:"enum=SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE"`
 	Recipient           *Recipient        `json:"Recipient"`
 	DryRun              bool              `json:"DryRun"`
+	Modifiers           dryRunModifiers   `json:"DryRunModifiers" aws:"each.enum=IGNORE_CIPHERTEXT"`
+}
+
+// dryRunModifiers are what a dry run leaves out.
+type dryRunModifiers = []string
+
+// unseen reports whether the call judges the use of a key without a ciphertext,
+// and demands one of every other call.
+func unseen(dryRun bool, modifiers dryRunModifiers, blob []byte) (bool, error) {
+	if dryRun && len(modifiers) > 0 {
+		return true, nil
+	}
+	if blob == nil {
+		missing := &shape.ValidationError{Total: 1, Violations: []shape.Violation{{Path: "ciphertextBlob", Value: "null", Constraint: "Member must not be null"}}}
+		return false, fault.New(fault.ValidationException, "%s", missing.Error())
+	}
+	return false, nil
 }
 
 // DecryptOutput is the reply of kms:Decrypt. Plaintext is the receiver's to wipe.
@@ -194,8 +211,12 @@ func kmsDecrypt(c *call, in *DecryptInput) (*DecryptOutput, error) {
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
 	}
+	unseen, err := unseen(in.DryRun, in.Modifiers, in.CiphertextBlob)
+	if err != nil {
+		return nil, err
+	}
 	src, err := c.openCiphertext(&ciphertext{
-		operation: "Decrypt", action: "kms:Decrypt", blob: in.CiphertextBlob, keyID: in.KeyID,
+		operation: "Decrypt", action: "kms:Decrypt", blob: in.CiphertextBlob, unseen: unseen, keyID: in.KeyID,
 		context: in.EncryptionContext, algorithm: algorithm,
 	})
 	if err != nil {
@@ -221,6 +242,7 @@ func kmsDecrypt(c *call, in *DecryptInput) (*DecryptOutput, error) {
 type ciphertext struct {
 	operation, action string // "Decrypt", "kms:Decrypt"
 	blob              []byte
+	unseen            bool   // a dry run that does not look at blob
 	keyID             string // as the caller named it; "" = the blob's
 	context           map[string]string
 	algorithm         string
@@ -234,8 +256,8 @@ type ciphertext struct {
 // inside the blob, and on the one that the caller names where that is another.
 // Where the caller names none, a denial does not tell it whether the key exists.
 func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
-	if x.algorithm != symmetricAlgorithm {
-		return x, c.openAsymmetric(x)
+	if x.algorithm != symmetricAlgorithm || x.unseen {
+		return x, c.openNamed(x)
 	}
 	var wanted namedKey
 	if x.keyID != "" {
@@ -263,7 +285,7 @@ func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 		if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(wanted.Key)...); err != nil {
 			return nil, err
 		}
-		return nil, fault.New(fault.IncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
+		return nil, incorrectKey()
 	}
 	named := namedKey{k, wanted.alias}
 	if err := c.mayUse(&named, aliasesToo|otherAccount, x.action, x.conds(k)...); err != nil {
@@ -283,9 +305,12 @@ func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 	return x, nil
 }
 
-// openAsymmetric: an asymmetric ciphertext says nothing of its key, so the caller
-// must.
-func (c *call) openAsymmetric(x *ciphertext) error {
+// openNamed: an asymmetric ciphertext says nothing of its key, nor does one that is
+// not there, so the caller must.
+func (c *call) openNamed(x *ciphertext) error {
+	if x.keyID == "" && x.unseen {
+		return fault.New(fault.ValidationException, "The key is required with the dry run modifier IGNORE_CIPHERTEXT.")
+	}
 	if x.keyID == "" {
 		return fault.New(fault.ValidationException, "KeyId is required to decrypt with %s.", x.algorithm)
 	}
@@ -332,10 +357,16 @@ func (c *call) decrypt(x *ciphertext) ([]byte, error) {
 	return plaintext, nil
 }
 
+// algorithmMismatch: a ciphertext of the symmetric algorithm is never that of a key
+// of another kind. Keys that decrypt with other algorithms are told so.
 func algorithmMismatch(k *key.Key, x *ciphertext) error {
-	if err := algorithmFits(k, key.EncryptDecrypt, x.operation, x.algorithm); err != nil {
-		return err
+	if k.Usage == key.EncryptDecrypt {
+		return algorithmFits(k, key.EncryptDecrypt, x.operation, x.algorithm)
 	}
+	return incorrectKey()
+}
+
+func incorrectKey() error {
 	return fault.New(fault.IncorrectKeyException, "The key ID in the request does not identify a CMK that can perform this operation.")
 }
 

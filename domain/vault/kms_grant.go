@@ -27,8 +27,8 @@ type GrantConstraints struct {
 // CreateGrantInput is the request of kms:CreateGrant.
 type CreateGrantInput struct {
 	KeyID           string            `json:"KeyId" aws:"required,min=1,max=2048"`
-	Grantee         string            `json:"GranteePrincipal" aws:"required,min=1,max=256"`
-	Retiring        string            `json:"RetiringPrincipal" aws:"min=1,max=256"`
+	Grantee         string            `json:"GranteePrincipal" aws:"required,min=1,max=256,pattern=^[\\w+=,.@:/-]+$"`
+	Retiring        string            `json:"RetiringPrincipal" aws:"min=1,max=256,pattern=^[\\w+=,.@:/-]+$"`
 	Operations      []string          `json:"Operations" aws:"required"`
 	Constraints     *GrantConstraints `json:"Constraints"`
 	GrantTokens     []string          `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`

@@ -210,7 +210,8 @@ func TestCreateGrantRefuses(t *testing.T) {
 	}{
 		{"an unknown user", base(m{"GranteePrincipal": "arn:aws:iam::111122223333:user/nobody"}), fault.InvalidArnException},
 		{"a group", base(m{"GranteePrincipal": "arn:aws:iam::111122223333:group/g"}), fault.InvalidArnException},
-		{"everybody", base(m{"GranteePrincipal": "*"}), fault.InvalidArnException},
+		{"everybody", base(m{"GranteePrincipal": "*"}), fault.ValidationException},
+		{"nobody", base(m{"GranteePrincipal": "nobody"}), fault.InvalidArnException},
 		{"an unknown retiring principal", base(m{"RetiringPrincipal": "arn:aws:iam::111122223333:role/nobody"}), fault.InvalidArnException},
 		{"a service", base(m{"GranteeServicePrincipal": "x.amazonaws.com"}), fault.UnsupportedOperationException},
 		{"no operation", base(m{"Operations": []string{}}), fault.ValidationException},

@@ -157,7 +157,7 @@ func (c *call) importValidity(in *ImportKeyMaterialInput) error {
 	case in.ExpirationModel == doesNotExpire:
 		return nil
 	case to.IsZero():
-		return fault.New(fault.ValidationException, "ValidTo is required with ExpirationModel %s.", expires)
+		return fault.New(fault.ValidationException, "A validTo date must be set if the ExpirationModel is %s", expires)
 	case !to.After(c.now()):
 		return fault.New(fault.ValidationException, "ValidTo must be in the future.")
 	case to.After(c.now().AddDate(0, 0, key.MaxMaterialValidity)):

@@ -296,7 +296,7 @@ func TestImportRefuses(t *testing.T) {
 		{"material too long", imports(t, admin, id, append(bright, 0)), fault.IncorrectKeyMaterialException, "256 bits"},
 		{"existing material that never was", with(m{"ImportType": "EXISTING_KEY_MATERIAL"}), fault.IncorrectKeyMaterialException, ""},
 		{"other material than named", with(m{"KeyMaterialId": strings.Repeat("0", 64)}), fault.IncorrectKeyMaterialException, ""},
-		{"no expiry", with(m{"ExpirationModel": nil}), fault.ValidationException, "ValidTo is required"},
+		{"no expiry", with(m{"ExpirationModel": nil}), fault.ValidationException, "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES"},
 		{"an expiry of what does not expire", with(m{"ValidTo": session + 60}), fault.ValidationException, "must not"},
 		{"an expiry in the past", with(m{"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": session}), fault.ValidationException, "future"},
 		{"an expiry too far off", with(m{"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": session + 365*86400 + 1}), fault.ValidationException, "365"},

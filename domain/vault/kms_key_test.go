@@ -289,11 +289,11 @@ func TestAliases(t *testing.T) {
 	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/b", "TargetKeyId": rsa}).Fails(fault.ValidationException, "types or usages differ")
 	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/x", "TargetKeyId": one}).Fails(fault.NotFoundException, "Alias arn:aws:kms:us-east-1:111122223333:alias/x is not found.")
 	admin.Call("kms:CreateAlias", m{"AliasName": "alias/a", "TargetKeyId": two}).Fails(fault.AlreadyExistsException, "An alias with the name arn:aws:kms:us-east-1:111122223333:alias/a already exists")
-	admin.Call("kms:CreateAlias", m{"AliasName": "alias/aws/x", "TargetKeyId": two}).Fails(fault.AccessDeniedException, "")
+	admin.Call("kms:CreateAlias", m{"AliasName": "alias/aws/x", "TargetKeyId": two}).Fails(fault.NotAuthorizedException, "")
 	for _, name := range []string{"a", "alias/", "alias/a b", "alias/ä"} {
 		admin.Call("kms:CreateAlias", m{"AliasName": name, "TargetKeyId": two}).Fails(fault.ValidationException, "")
 	}
-	admin.Call("kms:CreateAlias", m{"AliasName": "alias/a:b", "TargetKeyId": two}).Fails(fault.InvalidAliasNameException, "")
+	admin.Call("kms:CreateAlias", m{"AliasName": "alias/a:b", "TargetKeyId": two}).Fails(fault.ValidationException, "alias/a:b contains invalid characters for an alias")
 	admin.Call("kms:DeleteAlias", m{"AliasName": "alias/a"}).OK()
 	admin.Call("kms:DeleteAlias", m{"AliasName": "alias/a"}).Fails(fault.NotFoundException, "is not found")
 	for i := range 49 {

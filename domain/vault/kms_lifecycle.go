@@ -46,6 +46,9 @@ func kmsDisableKey(c *call, in *KeyInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.useIsKnown(); err != nil {
+		return nil, err
+	}
 	if k.State != key.Disabled {
 		c.emit(&event.KeyDisabled{Key: k.ID})
 	}
@@ -83,6 +86,9 @@ func kmsScheduleKeyDeletion(c *call, in *ScheduleKeyDeletionInput) (*ScheduleKey
 	}
 	k, err := c.changeKey(in.KeyID, "kms:ScheduleKeyDeletion", when("kms:schedulekeydeletionpendingwindowindays", strconv.Itoa(window)))
 	if err != nil {
+		return nil, err
+	}
+	if err := c.useIsKnown(); err != nil {
 		return nil, err
 	}
 	at := c.now().AddDate(0, 0, window)

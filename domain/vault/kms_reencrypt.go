@@ -13,7 +13,7 @@ func init() { define("kms", "ReEncrypt", use, kmsReEncrypt) }
 
 // ReEncryptInput is the request of kms:ReEncrypt.
 type ReEncryptInput struct {
-	CiphertextBlob       []byte            `json:"CiphertextBlob" aws:"required,min=1,max=6144" audit:"-"`
+	CiphertextBlob       []byte            `json:"CiphertextBlob" aws:"min=1,max=6144" audit:"-"`
 	SourceContext        map[string]string `json:"SourceEncryptionContext"`
 	SourceKeyID          string            `json:"SourceKeyId" aws:"min=1,max=2048"`
 	DestinationKeyID     string            `json:"DestinationKeyId" aws:"required,min=1,max=2048"`
@@ -22,6 +22,7 @@ type ReEncryptInput struct {
 	DestinationAlgorithm string            `json:"DestinationEncryptionAlgorithm" aws:"enum=SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE"`
 	GrantTokens          []string          `json:"GrantTokens" aws:"max=10,each.min=1,each.max=8192" audit:"-"`
 	DryRun               bool              `json:"DryRun"`
+	Modifiers            dryRunModifiers   `json:"DryRunModifiers" aws:"each.enum=IGNORE_CIPHERTEXT"`
 }
 
 // ReEncryptOutput is the reply of kms:ReEncrypt. Keys are named by ARN.
@@ -61,12 +62,16 @@ func kmsReEncrypt(c *call, in *ReEncryptInput) (*ReEncryptOutput, error) {
 	if err := grantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}
+	unseen, err := unseen(in.DryRun, in.Modifiers, in.CiphertextBlob)
+	if err != nil {
+		return nil, err
+	}
 	dst, err := c.findKey(in.DestinationKeyID, aliasesToo|otherAccount)
 	if err != nil {
 		return nil, err
 	}
 	src := &ciphertext{
-		operation: "ReEncrypt", action: "kms:ReEncryptFrom", blob: in.CiphertextBlob, keyID: in.SourceKeyID,
+		operation: "ReEncrypt", action: "kms:ReEncryptFrom", blob: in.CiphertextBlob, unseen: unseen, keyID: in.SourceKeyID,
 		context: in.SourceContext, algorithm: from, reEncryptTo: dst.Key,
 	}
 	if src, err = c.openCiphertext(src); err != nil {

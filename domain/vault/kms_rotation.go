@@ -72,9 +72,9 @@ func kmsGetKeyRotationStatus(c *call, in *KeyInput) (*GetKeyRotationStatusOutput
 	if err != nil {
 		return nil, err
 	}
-	out := &GetKeyRotationStatusOutput{KeyID: k.ARN, KeyRotationEnabled: k.RotationPeriod() != 0, RotationPeriodInDays: k.RotationPeriod()}
-	if out.KeyRotationEnabled && k.State != key.PendingDeletion {
-		out.NextRotationDate = shape.At(k.NextRotation())
+	out := &GetKeyRotationStatusOutput{KeyID: k.ARN}
+	if k.RotationPeriod() != 0 && k.State != key.PendingDeletion { // a cancelled deletion brings it back
+		out.KeyRotationEnabled, out.RotationPeriodInDays, out.NextRotationDate = true, k.RotationPeriod(), shape.At(k.NextRotation())
 	}
 	return out, nil
 }

@@ -41,7 +41,7 @@ type Request struct {
 	// view of the log.
 	Trail *TrailAnswer
 	// Accesses is who used what last, for the operations of AsksAccesses, with all
-	// that was answered before this call was made.
+	// that was answered before this call was made; nil is NoAccesses.
 	Accesses Accesses
 	// Prepared is the private key that NeedsKey asked for, made by the engine.
 	Prepared *Prepared

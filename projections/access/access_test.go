@@ -106,7 +106,7 @@ func TestGetKeyLastUsage(t *testing.T) {
 		for i := range installation {
 			installation[i] = 0xab
 		}
-		want := M{"Operation": operation, "Timestamp": seconds(record.At), "KmsRequestId": record.Request,
+		want := M{"Operation": operation, "Timestamp": seconds(record.At.Truncate(time.Second)), "KmsRequestId": record.Request,
 			"CloudTrailEventId": event.ID(installation, record.N)}
 		if fmt.Sprint(used) != fmt.Sprint(want) {
 			t.Errorf("last usage is %v, want %v", used, want)
