@@ -354,11 +354,41 @@ func TestNamesThatLookLikeARNs(t *testing.T) {
 	}
 }
 
-// What is not there yet says so, and does nothing by halves.
-func TestRotationAndReplicationAreUnsupported(t *testing.T) {
+// What is not there says so, and does nothing by halves.
+func TestReplicationIsUnsupported(t *testing.T) {
 	_, admin := vaultWithAdmin(t)
 	newSecret(admin, "s", "x", "")
-	for _, operation := range []string{"RotateSecret", "CancelRotateSecret", "ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"} {
+	for _, operation := range []string{"ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"} {
 		sm(admin, operation, m{"SecretId": "s"}).Fails(fault.UnsupportedOperationException, operation)
+	}
+}
+
+// There is no function to rotate a secret: the answers are AWS's to who has none, and
+// the secret stays as it is. Permission, conditions and the secret's state are judged
+// as for a rotation.
+func TestRotationWithoutFunctions(t *testing.T) {
+	v, admin := vaultWithAdmin(t)
+	newSecret(admin, "s", "x", "")
+	before := fmt.Sprint(sm(admin, "DescribeSecret", m{"SecretId": "s"}).OK())
+	const function, none = "arn:aws:lambda:us-east-1:111122223333:function:rotate", "No Lambda rotation function ARN is associated with this secret."
+	rules := m{"AutomaticallyAfterDays": 30}
+	sm(admin, "RotateSecret", m{"SecretId": "s", "RotationRules": rules}).Fails(fault.InvalidRequestException, none)
+	sm(admin, "RotateSecret", m{"SecretId": "s", "RotationRules": rules, "RotationLambdaARN": function}).Fails(fault.AccessDeniedException, "Secrets Manager cannot invoke the specified Lambda function.")
+	sm(admin, "CancelRotateSecret", m{"SecretId": "s"}).Fails(fault.InvalidRequestException, none)
+	sm(admin, "RotateSecret", m{"SecretId": "s", "RotationRules": m{"AutomaticallyAfterDays": 1, "ScheduleExpression": "rate(4 hours)"}}).Fails(fault.InvalidParameterException, "both")
+	sm(admin, "RotateSecret", m{"SecretId": "s", "RotationRules": m{"AutomaticallyAfterDays": 1001}}).Fails(fault.ValidationException, "rotationRules.automaticallyAfterDays")
+	sm(admin, "RotateSecret", m{"SecretId": "s", "RotationRules": m{"Duration": "3 h"}}).Fails(fault.ValidationException, "rotationRules.duration")
+	sm(admin, "RotateSecret", m{"SecretId": "missing"}).Fails(fault.ResourceNotFoundException, "")
+	if after := fmt.Sprint(sm(admin, "DescribeSecret", m{"SecretId": "s"}).OK()); after != before {
+		t.Errorf("became %s, was %s", after, before)
+	}
+	later := v.User("later", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"secretsmanager:RotateSecret","Resource":"*","Condition":{
+		"Bool":{"secretsmanager:RotateImmediately":"false","secretsmanager:ModifyRotationRules":"false"},"ArnLike":{"secretsmanager:RotationLambdaARN":"arn:aws:lambda:*:*:function:rot*"}}}}`)
+	sm(later, "RotateSecret", m{"SecretId": "s", "RotationLambdaARN": function, "RotateImmediately": false}).Fails(fault.AccessDeniedException, "cannot invoke")
+	sm(later, "RotateSecret", m{"SecretId": "s", "RotationLambdaARN": function}).Fails(fault.AccessDeniedException, "not authorized")
+	sm(later, "CancelRotateSecret", m{"SecretId": "s"}).Fails(fault.AccessDeniedException, "not authorized")
+	sm(admin, "DeleteSecret", m{"SecretId": "s"}).OK()
+	for _, operation := range []string{"RotateSecret", "CancelRotateSecret"} {
+		sm(admin, operation, m{"SecretId": "s"}).Fails(fault.InvalidRequestException, "marked for deletion")
 	}
 }

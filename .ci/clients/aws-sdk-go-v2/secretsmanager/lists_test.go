@@ -228,8 +228,21 @@ func TestResourcePolicies(t *testing.T) {
 	target.RefusedAs(t, read(), "AccessDeniedException")
 }
 
+// There are no functions to rotate a secret: refused as AWS refuses one that it cannot
+// invoke.
 func TestRotation(t *testing.T) {
+	ctx, api := t.Context(), client(t)
 	made := secret(t, "x")
-	_, err := client(t).RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: made.ARN, RotationLambdaARN: aws.String("arn:aws:lambda:us-east-1:000000000000:function:rotate"), RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}})
-	target.Supported(t, err)
+	rules := &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}
+	_, err := api.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: made.ARN, RotationLambdaARN: aws.String("arn:aws:lambda:us-east-1:000000000000:function:rotate"), RotationRules: rules})
+	target.RefusedAs(t, err, "AccessDeniedException")
+	_, err = api.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: made.ARN, RotationRules: rules})
+	target.Refused[*types.InvalidRequestException](t, err)
+	_, err = api.CancelRotateSecret(ctx, &secretsmanager.CancelRotateSecretInput{SecretId: made.ARN})
+	target.Refused[*types.InvalidRequestException](t, err)
+	described, err := api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: made.ARN})
+	target.Must(t, err)
+	if described.RotationEnabled != nil || described.RotationRules != nil || described.RotationLambdaARN != nil {
+		t.Errorf("described as %+v", described)
+	}
 }
