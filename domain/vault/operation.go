@@ -113,7 +113,10 @@ func invalidInput(service string, err error) error {
 		if queryService(service) {
 			return fault.New(fault.MalformedInput, "%s", syntax.Message)
 		}
-		return fault.New(fault.SerializationException, "%s", syntax.Error())
+		if syntax.Message == "" {
+			return fault.New(fault.SerializationException, "%s", syntax.Error())
+		}
+		return fault.New(fault.SerializationException, "%s", syntax.Message)
 	}
 	return fmt.Errorf("decode request: %w", err)
 }

@@ -135,7 +135,8 @@ func (c *call) unwrapOne(dataKey *[32]byte, w secret.Wrapping, context map[strin
 		if k := c.st.Keys.Get(w.Key); k == nil || k.Gone(c.now()) {
 			// KMS does not say that a key is gone to who names none; the owner of the
 			// secret is to know that the value is lost.
-			return decryptionFailure().Because(err)
+			gone := fault.New(fault.NotFoundException, "Key '%s' does not exist", w.Key)
+			return c.keyFault(fault.DecryptionFailure, "Secrets Manager can't decrypt the secret value: ", gone).Because(err)
 		}
 		return c.kmsFailure(err, fault.DecryptionFailure)
 	}
@@ -201,7 +202,8 @@ func (c *call) stageWrapped(w wrapped) (event.Wrapping, error) {
 
 // kmsFailure is what a caller of Secrets Manager learns of a call that KMS refused.
 // A denial has one text whatever its reason: that is in the record of the forwarded
-// call. Any other refusal is about the key: code says what could not be done.
+// call. Any other refusal is about the key, which the caller may use: it comes with the
+// words of KMS, and code says what could not be done.
 func (c *call) kmsFailure(err error, code fault.Code) error {
 	f := fault.Of(err)
 	switch f.Code {
@@ -209,17 +211,20 @@ func (c *call) kmsFailure(err error, code fault.Code) error {
 		return fault.New(fault.AccessDeniedException, "Access to KMS is not allowed").Because(err)
 	case fault.KMSInternalException, fault.DependencyTimeoutException, fault.InternalFailure, fault.ThrottlingException:
 		return secretsInternal(err)
-	case fault.InvalidKeyUsageException, fault.UnsupportedOperationException:
-		if code == fault.EncryptionFailure {
-			return fault.New(code, "Cannot generate a data key with an asymmetric KMS key").Because(err)
-		}
 	}
 	if code == fault.DecryptionFailure {
-		return decryptionFailure().Because(err)
+		return c.keyFault(code, "Secrets Manager can't decrypt the secret value: ", f).Because(err)
 	}
-	return fault.New(code, "Secrets Manager can't encrypt the secret value with this KMS key. The key must exist in this Region, be enabled, and be a symmetric encryption key.").Because(err)
+	switch f.Code {
+	case fault.InvalidKeyUsageException, fault.UnsupportedOperationException:
+		return fault.New(code, "Cannot generate a data key with an asymmetric KMS key").Because(err)
+	case fault.NotFoundException, fault.InvalidArnException, fault.ValidationException:
+		return invalid("The operation failed because of an invalid KMS key: %s", f.Message).Because(err)
+	}
+	return c.keyFault(code, "Secrets Manager can't encrypt the secret value: ", f).Because(err)
 }
 
-func decryptionFailure() *fault.Fault {
-	return fault.New(fault.DecryptionFailure, "Secrets Manager can't decrypt the secret value with its KMS key. The key must exist and be enabled.")
+// keyFault puts a refusal of KMS into one of Secrets Manager.
+func (c *call) keyFault(code fault.Code, text string, kms *fault.Fault) *fault.Fault {
+	return fault.New(code, "%s%s (Service: AWSKMS; Status Code: 400; Error Code: %s; Request ID: %s)", text, kms.Message, kms.Code, c.rec.Request)
 }

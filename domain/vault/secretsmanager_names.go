@@ -96,7 +96,7 @@ func invalidName() error {
 }
 
 // invalid is the fault for parameters that contradict each other or a limit.
-func invalid(format string, args ...any) error {
+func invalid(format string, args ...any) *fault.Fault {
 	return fault.New(fault.InvalidParameterException, format, args...)
 }
 
