@@ -21,33 +21,40 @@ type Header struct {
 	Outcome   []byte
 	Message   []byte
 	Resources []byte // a list of strings
+	repeats   *repeats
 }
 
 // ParseHeader cuts a line that AppendLine wrote. It relies on the fixed order of
 // the members and reads no further than the resources: what follows is most of a
-// line.
+// line. The lines of one log are best read into the same Header, see ReadOutline.
 func ParseHeader(line []byte, o *Header) error {
-	*o = Header{}
+	if o.repeats == nil {
+		o.repeats = &repeats{}
+	}
+	*o = Header{repeats: o.repeats}
 	s := scanner{b: line}
 	if !s.eat('{') {
 		return fmt.Errorf("%w: not an object", ErrMalformed)
 	}
 	var at []byte
 	numbered := false
-members:
-	for {
-		name, ok := s.value()
-		if !ok || len(name) < 2 || name[0] != '"' || !s.eat(':') {
-			return fmt.Errorf("%w: no member name", ErrMalformed)
+	for place := 0; ; place++ {
+		name, err := o.repeats.name(&s, place)
+		if err != nil {
+			return err
+		}
+		if string(name) == "decision" || string(name) == "events" {
+			break
+		}
+		value, err := o.repeats.value(&s, place)
+		if err != nil {
+			return fmt.Errorf("%w: member %s", err, name)
 		}
 		var into *[]byte
-		switch string(name[1 : len(name)-1]) {
-		case "decision", "events":
-			break members
+		switch string(name) {
 		case "n":
-			v, ok := s.value()
-			n, err := strconv.ParseUint(string(v), 10, 64)
-			if !ok || err != nil {
+			n, err := strconv.ParseUint(string(value), 10, 64)
+			if err != nil {
 				return fmt.Errorf("%w: n", ErrMalformed)
 			}
 			o.N, numbered = n, true
@@ -71,15 +78,9 @@ members:
 			into = &o.Message
 		case "resources":
 			into = &o.Resources
-		default:
-			into = new([]byte)
 		}
 		if into != nil {
-			v, ok := s.value()
-			if !ok {
-				return fmt.Errorf("%w: member %s", ErrMalformed, name)
-			}
-			*into = v
+			*into = value
 		}
 		if !s.eat(',') {
 			break

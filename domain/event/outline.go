@@ -16,6 +16,7 @@ type Outline struct {
 	Internal bool // the call was made by the vault itself
 	decision []byte
 	events   []byte
+	repeats  *repeats
 }
 
 var (
@@ -23,12 +24,16 @@ var (
 	refused     = []byte(`"allowed":false`)
 )
 
-// ReadOutline reads the outline of a stored line into o, which may be used again.
-// It allocates nothing and costs about a tenth of ParseLine.
+// ReadOutline reads the outline of a stored line into o, which may be used again:
+// the lines of one log are read into the same one, which costs a third of reading
+// each into its own, and allocates nothing.
 func ReadOutline(line []byte, o *Outline) error {
-	*o = Outline{}
+	if o.repeats == nil {
+		o.repeats = &repeats{}
+	}
+	*o = Outline{repeats: o.repeats}
 	var n bool
-	err := members(line, func(name, value []byte) {
+	err := o.repeats.members(line, func(name, value []byte) bool {
 		switch string(name) {
 		case "n":
 			n = true
@@ -45,6 +50,7 @@ func ReadOutline(line []byte, o *Outline) error {
 		case "events":
 			o.events = value
 		}
+		return true
 	})
 	if err != nil {
 		return err
@@ -97,7 +103,7 @@ func (o *Outline) Events(yield func(eventType, raw []byte) bool) error {
 		if !ok {
 			return fmt.Errorf("%w: events", ErrMalformed)
 		}
-		name := Member(raw, "type")
+		name := Member(raw, "type") // the first one
 		if len(name) == 0 {
 			return fmt.Errorf("%w: event without type", ErrMalformed)
 		}
@@ -112,10 +118,11 @@ func (o *Outline) Events(yield func(eventType, raw []byte) bool) error {
 // stand in the line, nil when there is none of the name.
 func Member(raw []byte, name string) []byte {
 	var found []byte
-	_ = members(raw, func(key, value []byte) { // what is no object has no members
-		if found == nil && string(key) == name {
+	_ = members(raw, func(key, value []byte) bool { // what is no object has no members
+		if string(key) == name {
 			found = text(value)
 		}
+		return found == nil
 	})
 	return found
 }
@@ -142,34 +149,6 @@ func text(value []byte) []byte {
 }
 
 // members cuts an object into its members.
-func members(object []byte, yield func(name, value []byte)) error {
-	s := scanner{b: object}
-	s.space()
-	if !s.eat('{') {
-		return fmt.Errorf("%w: not an object", ErrMalformed)
-	}
-	for first := true; ; first = false {
-		s.space()
-		if s.eat('}') {
-			return nil
-		}
-		if !first && !s.eat(',') {
-			return fmt.Errorf("%w: after a member", ErrMalformed)
-		}
-		s.space()
-		key, ok := s.value()
-		if !ok || key[0] != '"' {
-			return fmt.Errorf("%w: no member name", ErrMalformed)
-		}
-		s.space()
-		if !s.eat(':') {
-			return fmt.Errorf("%w: after a member name", ErrMalformed)
-		}
-		s.space()
-		value, ok := s.value()
-		if !ok {
-			return fmt.Errorf("%w: member %s", ErrMalformed, key)
-		}
-		yield(text(key), value)
-	}
+func members(object []byte, yield func(name, value []byte) bool) error {
+	return (*repeats)(nil).members(object, yield)
 }

@@ -43,7 +43,7 @@ func ParseEvents(line []byte) ([]Event, error) {
 func eventsMember(line []byte) ([]byte, error) {
 	var found []byte
 	var n, op, outcome bool
-	err := members(line, func(name, value []byte) {
+	err := members(line, func(name, value []byte) bool {
 		switch string(name) {
 		case "n":
 			n = true
@@ -54,6 +54,7 @@ func eventsMember(line []byte) ([]byte, error) {
 		case "events":
 			found = value
 		}
+		return true
 	})
 	switch {
 	case err != nil:

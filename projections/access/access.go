@@ -45,6 +45,8 @@ type View struct {
 	pause   time.Duration // from one snapshot to the next
 	stale   bool          // learned something since saved
 	callers map[string]caller
+	header  event.Header  // of the line that is read
+	outline event.Outline // of it
 	writing sync.WaitGroup
 
 	mu sync.RWMutex // guards what answers are made of

@@ -49,10 +49,9 @@ const maxCallers = 8192
 func (v *View) learn(c *eventstore.Stored) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var h event.Header
 	for i, line := range c.Lines {
-		if event.ParseHeader(line, &h) == nil {
-			v.record(&h, c.First+uint64(i))
+		if event.ParseHeader(line, &v.header) == nil {
+			v.record(&v.header, c.First+uint64(i))
 		}
 		if c.Subject == eventstore.State {
 			v.forget(line)
@@ -136,11 +135,10 @@ func entry(of map[string]*made, id string) *made {
 
 // forget drops what a change of state has ended.
 func (v *View) forget(line []byte) {
-	var o event.Outline
-	if event.ReadOutline(line, &o) != nil {
+	if event.ReadOutline(line, &v.outline) != nil {
 		return
 	}
-	_ = o.Events(func(eventType, raw []byte) bool { // what cannot be read has ended nothing
+	_ = v.outline.Events(func(eventType, raw []byte) bool { // what cannot be read has ended nothing
 		switch string(eventType) {
 		case "KeyDeleted":
 			delete(v.keys, event.Unquote(event.Member(raw, "key")))

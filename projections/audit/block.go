@@ -137,6 +137,8 @@ func (b *block) seq(i int) (seq uint64, line int) {
 type builder struct {
 	block
 	known  [columns]map[string]int
+	last   [columns]int      // the code given last
+	header event.Header      // of the line that is read
 	newest eventstore.Stored // the last commit
 }
 
@@ -163,9 +165,9 @@ func (b *builder) add(c *eventstore.Stored) error {
 	if b.records == 0 {
 		b.first, b.firstSeq = c.First, c.Seq
 	}
-	var h event.Header
+	h := &b.header
 	for i, line := range c.Lines {
-		if err := event.ParseHeader(line, &h); err != nil {
+		if err := event.ParseHeader(line, h); err != nil {
 			return fmt.Errorf("sequence %d line %d: %w", c.Seq, i, err)
 		}
 		if h.N != b.next() {
@@ -174,7 +176,7 @@ func (b *builder) add(c *eventstore.Stored) error {
 		if h.At < 0 {
 			return fmt.Errorf("sequence %d line %d: a time before 1970", c.Seq, i)
 		}
-		b.addRecord(&h)
+		b.addRecord(h)
 	}
 	b.commits = append(b.commits, uint32(len(c.Lines)))
 	b.newest = *c
@@ -205,12 +207,16 @@ func (b *builder) codeOf(c column, value []byte) int {
 	if value == nil {
 		return 0
 	}
+	if last := b.last[c]; last > 0 && b.values[c][last-1] == string(value) { // mostly
+		return last
+	}
 	code, ok := b.known[c][string(value)]
 	if !ok {
 		b.values[c] = append(b.values[c], string(value))
 		code = len(b.values[c])
 		b.known[c][b.values[c][code-1]] = code
 	}
+	b.last[c] = code
 	return code
 }
 

@@ -48,6 +48,8 @@ type View struct {
 	known   map[string]string // operations by the name that a record has for them
 	shown   uint64            // sequence that counts are shown from, see Open
 
+	outline event.Outline // of the line that is counted
+
 	mu     sync.RWMutex
 	counts *counts
 	cursor uint64
@@ -100,7 +102,6 @@ func (v *View) Cursor(context.Context) (uint64, error) {
 func (v *View) Apply(ctx context.Context, commits []eventstore.Stored) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var o event.Outline
 	for i := range commits {
 		c := &commits[i]
 		if c.Seq <= v.cursor {
@@ -110,7 +111,7 @@ func (v *View) Apply(ctx context.Context, commits []eventstore.Stored) error {
 			return fmt.Errorf("metrics: commit %d after %d", c.Seq, v.cursor)
 		}
 		for _, line := range c.Lines {
-			v.count(line, &o)
+			v.count(line, &v.outline)
 		}
 		v.cursor, v.stale = c.Seq, true
 	}
