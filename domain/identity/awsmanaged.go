@@ -1,20 +1,33 @@
 package identity
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/arn"
 )
 
-// awsManagedPolicy is a policy that AWS provides in every account.
+// awsManagedPolicy is a policy that AWS provides in every account. path is "/" where
+// none is given, id one made from the ARN where that of AWS is not known.
 type awsManagedPolicy struct {
-	name, id, description string
-	created, updated      string
-	version               int
-	document              string
+	name, path, id, description string
+	created, updated            string
+	version                     int
+	document                    string
 }
 
-func (p *awsManagedPolicy) arn() string { return arn.Policy(awsOwner, "/", p.name).String() }
+func (p *awsManagedPolicy) full() arn.ARN { return arn.Policy(awsOwner, cmp.Or(p.path, "/"), p.name) }
+
+func (p *awsManagedPolicy) arn() string { return p.full().String() }
+
+func (p *awsManagedPolicy) uniqueID() string {
+	if p.id != "" {
+		return p.id
+	}
+	sum := sha256.Sum256([]byte(p.arn()))
+	return PolicyPrefix + idEncoding.EncodeToString(sum[:])[:17]
+}
 
 // addAWSManaged puts the built-in policies in place. They are constants: one
 // that did not compile would be a defect that every test run shows.
@@ -23,8 +36,8 @@ func (s *Store) addAWSManaged() {
 		in := &awsManaged[i]
 		created, _ := time.Parse(time.DateOnly, in.created)
 		updated, _ := time.Parse(time.DateOnly, in.updated)
-		m := &ManagedPolicy{ID: in.id, Description: in.description, Created: created, Updated: updated, newest: in.version - 1}
-		m.ARN, m.Account, m.Path, m.Name = named(arn.Policy(awsOwner, "/", in.name), in.name)
+		m := &ManagedPolicy{ID: in.uniqueID(), Description: in.description, Created: created, Updated: updated, newest: in.version - 1}
+		m.ARN, m.Account, m.Path, m.Name = named(in.full(), in.name)
 		if err := s.addVersion(m, in.document, updated, true); err != nil {
 			panic("identity: " + in.name + ": " + err.Error())
 		}
@@ -108,6 +121,108 @@ var awsManaged = []awsManagedPolicy{
         "Sid": "BasicPermissions",
         "Effect": "Allow",
         "Action": ["secretsmanager:*", "kms:DescribeKey", "kms:ListAliases", "kms:ListKeys", "tag:GetResources"],
+        "Resource": "*"
+    }]
+}`,
+	},
+	{
+		name:        "AWSCloudTrail_FullAccess",
+		description: "Provides full access to AWS CloudTrail.",
+		created:     "2021-02-08", updated: "2021-02-08", version: 1,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow",
+        "Action": ["cloudtrail:*", "iam:ListRoles", "iam:GetRolePolicy", "iam:GetUser", "kms:CreateKey", "kms:CreateAlias", "kms:ListKeys", "kms:ListAliases"],
+        "Resource": "*"
+    }]
+}`,
+	},
+	{
+		name:        "AWSCloudTrail_ReadOnlyAccess",
+		description: "This policy grants read-only access to AWS CloudTrail.",
+		created:     "2022-06-14", updated: "2022-06-14", version: 1,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow",
+        "Action": ["cloudtrail:Get*", "cloudtrail:Describe*", "cloudtrail:List*", "cloudtrail:LookupEvents"],
+        "Resource": "*"
+    }]
+}`,
+	},
+	{
+		name:        "AWSSecretsManagerClientReadOnlyAccess",
+		description: "Provides read-only access to AWS Secrets Manager secrets, including their values.",
+		created:     "2025-11-05", updated: "2025-11-05", version: 1,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow",
+        "Action": ["secretsmanager:BatchGetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue",
+            "secretsmanager:ListSecretVersionIds", "secretsmanager:ListSecrets"],
+        "Resource": "*"
+    }, {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": "*",
+        "Condition": {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}
+    }]
+}`,
+	},
+	{
+		name: "IAMUserChangePassword", id: "ANPAJ4L4MM2A7QIEB56MS",
+		description: "Provides the ability for an IAM user to change their own password.",
+		created:     "2016-11-15", updated: "2016-11-15", version: 2,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["iam:ChangePassword"], "Resource": ["arn:aws:iam::*:user/*${aws:username}"]},
+        {"Effect": "Allow", "Action": ["iam:GetAccountPasswordPolicy"], "Resource": "*"}
+    ]
+}`,
+	},
+	{
+		name: "PowerUserAccess", id: "ANPAJYRXTHIB4FOVS3ZXS",
+		description: "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
+		created:     "2015-02-06", updated: "2023-07-06", version: 5,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"},
+        {"Effect": "Allow", "Action": ["iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole", "iam:ListRoles"], "Resource": "*"}
+    ]
+}`,
+	},
+	{
+		name: "SecurityAudit", id: "ANPAIX2T3QCXHR2OGGCTO",
+		description: "The security audit template grants access to read security configuration metadata. It is useful for software that audits the configuration of an AWS account.",
+		created:     "2015-02-06", updated: "2024-01-01", version: 1,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow",
+        "Action": ["cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*", "cloudtrail:LookupEvents",
+            "iam:Generate*", "iam:Get*", "iam:List*", "iam:Simulate*",
+            "kms:Describe*", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:List*",
+            "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds", "secretsmanager:ListSecrets",
+            "sts:GetAccessKeyInfo"],
+        "Resource": "*"
+    }]
+}`,
+	},
+	{
+		name: "ViewOnlyAccess", path: "/job-function/", id: "ANPAID22R6XPJATWOFDK6",
+		description: "This policy grants permissions to view resources and basic metadata across all AWS services.",
+		created:     "2016-11-10", updated: "2024-01-01", version: 1,
+		document: `{
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow",
+        "Action": ["cloudtrail:DescribeTrails", "cloudtrail:LookupEvents",
+            "iam:GetAccountSummary", "iam:GetLoginProfile", "iam:List*",
+            "kms:ListAliases", "kms:ListKeys",
+            "secretsmanager:ListSecretVersionIds", "secretsmanager:ListSecrets"],
         "Resource": "*"
     }]
 }`,

@@ -199,3 +199,44 @@ func TestAuthorizationDetails(t *testing.T) {
 		t.Errorf("entities %v", entities)
 	}
 }
+
+// TestAWSPolicies: those that people attach are there under the names they know,
+// and give what they are known for.
+func TestAWSPolicies(t *testing.T) {
+	v, admin := iamVault(t)
+	power := v.User("power")
+	admin.Call("iam:AttachUserPolicy", m{"UserName": "power", "PolicyArn": "arn:aws:iam::aws:policy/PowerUserAccess"}).OK()
+	power.Call("kms:CreateKey", nil).OK()
+	power.Call("iam:ListRoles", nil).OK()
+	power.Call("iam:CreateUser", m{"UserName": "x"}).Fails(fault.AccessDenied, "iam:CreateUser")
+
+	reader := v.User("reader")
+	admin.Call("secretsmanager:CreateSecret", m{"Name": "s", "SecretString": "v"}).OK()
+	admin.Call("iam:AttachUserPolicy", m{"UserName": "reader", "PolicyArn": "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"}).OK()
+	reader.Call("secretsmanager:ListSecrets", nil).OK()
+	reader.Call("secretsmanager:GetSecretValue", m{"SecretId": "s"}).Fails(fault.AccessDeniedException, "secretsmanager:GetSecretValue")
+	admin.Call("iam:AttachUserPolicy", m{"UserName": "reader", "PolicyArn": "arn:aws:iam::aws:policy/AWSSecretsManagerClientReadOnlyAccess"}).OK()
+	reader.Call("secretsmanager:GetSecretValue", m{"SecretId": "s"}).OK()
+
+	ids := map[string]bool{}
+	marker := any(nil)
+	for more := true; more; {
+		in := m{"Scope": "AWS", "MaxItems": 5}
+		if marker != nil {
+			in["Marker"] = marker
+		}
+		page := admin.Call("iam:ListPolicies", in).OK()
+		for _, p := range page["Policies"].([]any) {
+			id := p.(m)["PolicyId"].(string)
+			if len(id) != 21 || !strings.HasPrefix(id, "ANPA") || ids[id] {
+				t.Errorf("policy %v", p)
+			}
+			ids[id] = true
+			admin.Call("iam:GetPolicyVersion", m{"PolicyArn": p.(m)["Arn"], "VersionId": p.(m)["DefaultVersionId"]}).OK()
+		}
+		more, marker = page["IsTruncated"].(bool), page["Marker"]
+	}
+	if len(ids) < 13 {
+		t.Errorf("%d policies", len(ids))
+	}
+}
