@@ -116,6 +116,11 @@ func AssumedRole(account, roleName, session string) ARN {
 	return ARN{Partition, "sts", "", account, "assumed-role/" + roleName + "/" + session}
 }
 
+// FederatedUser names a session of sts:GetFederationToken.
+func FederatedUser(account, name string) ARN {
+	return ARN{Partition, "sts", "", account, "federated-user/" + name}
+}
+
 func identity(typ, account, path, name string) ARN {
 	if path == "" {
 		path = "/"

@@ -39,14 +39,14 @@ type Record struct {
 
 // Who is the caller as the records name it.
 type Who struct {
-	Type      string // Root, IAMUser, AssumedRole, AWSService, Unknown
-	ARN       string // user ARN, assumed-role session ARN or root ARN
-	ID        string // AIDA…, AROA…:session, or the account id for root
+	Type      string // Root, IAMUser, AssumedRole, FederatedUser, AWSService, Unknown
+	ARN       string // user ARN, assumed-role session ARN, federated-user ARN or root ARN
+	ID        string // AIDA…, AROA…:session, account:name, or the account id for root
 	Account   string
 	AccessKey string // AKIA… or ASIA…; never its secret
 	Name      string // user name, or the role's name for a session
-	IssuerARN string // AssumedRole: the role's ARN
-	Issued    string // AssumedRole: when the session began, RFC 3339
+	IssuerARN string // AssumedRole: the role's ARN; FederatedUser: that of the user or root
+	Issued    string // of temporary credentials: when the session began, RFC 3339
 	Source    string // source identity of the session
 }
 

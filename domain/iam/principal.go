@@ -11,23 +11,28 @@ import (
 type PrincipalType uint8
 
 const (
-	User        PrincipalType = iota // an IAM user, also through GetSessionToken
-	RoleSession                      // a role, assumed
-	Root                             // the account's root user
-	Federated                        // a caller of AssumeRoleWithWebIdentity: ARN is its identity provider's
-	Service                          // a service principal: ARN is its name, such as lambda.amazonaws.com
+	User          PrincipalType = iota // an IAM user, also through GetSessionToken
+	RoleSession                        // a role, assumed
+	Root                               // the account's root user
+	Federated                          // a caller of AssumeRoleWithWebIdentity: ARN is its identity provider's
+	Service                            // a service principal: ARN is its name, such as lambda.amazonaws.com
+	FederatedUser                      // a session of sts:GetFederationToken (arn:aws:sts::A:federated-user/N)
 )
 
 // Principal is the caller as policies and grants see it.
 type Principal struct {
 	Type    PrincipalType
-	ARN     string // user, root, or role session (arn:aws:sts::A:assumed-role/R/S)
+	ARN     string // user, root, federated user, or role session (arn:aws:sts::A:assumed-role/R/S)
 	Account string
 	RoleARN string // of a role session: its role, with path; aws:PrincipalArn
-	// UniqueID is AIDA… of a user, AROA… of a role (without the session name),
-	// the account id of the root: what bound policies and grants match.
+	UserARN string // of a federated user: the user whose permissions it shares
+	// UniqueID is AIDA… of a user or of a federated user's user, AROA… of a role
+	// (without the session name), the account id of the root: what bound policies and
+	// grants match.
 	UniqueID string
-	UserID   string // aws:userid: as UniqueID, a role session's with ":" and the session name
+	// UserID is aws:userid: as UniqueID, a role session's with ":" and the session
+	// name, a federated user's its account, ":" and its name.
+	UserID string
 }
 
 // naming says how a statement's Principal, or a grant's grantee, fits a caller.
@@ -76,6 +81,11 @@ const (
 // others in it.
 func (ps *principals) naming(p *Principal, effect Effect) naming {
 	how := ps.find(p)
+	if p.Type == FederatedUser && effect == Deny && !ps.not && how != namedDirectly {
+		// What a user is denied, nobody is granted in its name; what it is allowed by its
+		// ARN stays its own.
+		how = max(how, ps.find(&Principal{Type: User, ARN: p.UserARN, Account: p.Account, UniqueID: p.UniqueID}))
+	}
 	if !ps.not {
 		return how
 	}
@@ -122,8 +132,11 @@ func (n *named) naming(p *Principal) naming {
 	case User:
 		switch {
 		case n.form == idForm && n.text == p.UniqueID,
-			n.form == userForm && n.fits(p.ARN, p.UniqueID),
-			n.form == federatedUserForm && n.fits(p.ARN, p.UniqueID):
+			n.form == userForm && n.fits(p.ARN, p.UniqueID):
+			return namedDirectly
+		}
+	case FederatedUser:
+		if n.form == federatedUserForm && n.text == p.ARN {
 			return namedDirectly
 		}
 	case RoleSession:

@@ -81,9 +81,17 @@ func (s *Store) resolveSession(session *Session, accessKey string, now time.Time
 	case s.roles[session.Principal] != nil:
 		a = s.roleActor(s.roles[session.Principal], session)
 	case s.users[session.Principal] != nil:
-		a = s.userActor(s.users[session.Principal])
+		u := s.users[session.Principal]
+		a = s.userActor(u)
+		if session.Name != "" {
+			a.federate(session, u.ARN, overlay(u.Tags, session.Tags))
+		}
 	case s.accounts[session.Principal] != nil:
 		a = s.rootActor(session.Principal)
+		if session.Name != "" {
+			a.federate(session, "", overlay(nil, session.Tags))
+			a.Identity = []iam.Source{{ID: "root", Policy: s.policies[administratorARN].current.Policy()}}
+		}
 	}
 	if a == nil || a.Principal.Account != session.Account {
 		return nil, invalidToken()
@@ -96,6 +104,18 @@ func (s *Store) resolveSession(session *Session, accessKey string, now time.Time
 	}
 	session.actor.Store(a)
 	return a, nil
+}
+
+// federate makes a user's or root's actor that of a federated user: what it may do
+// is what both its user's policies and the session's allow, and so nothing where the
+// session has none.
+func (a *Actor) federate(session *Session, user string, tags map[string]string) {
+	full := arn.FederatedUser(a.Principal.Account, session.Name).String()
+	a.Who.Type, a.Who.IssuerARN, a.Who.ARN = "FederatedUser", a.Principal.ARN, full
+	a.Principal.Type, a.Principal.ARN, a.Principal.UserARN = iam.FederatedUser, full, user
+	a.Principal.UserID = a.Principal.Account + ":" + session.Name
+	a.Who.ID = a.Principal.UserID
+	a.UserName, a.Tags = "", tags
 }
 
 func invalidToken() error {
@@ -144,7 +164,7 @@ func (s *Store) roleActor(r *Role, session *Session) *Actor {
 // addSessionPolicies: a managed policy that has been deleted since gives
 // nothing, and the session is still limited to what is left.
 func (s *Store) addSessionPolicies(a *Actor, session *Session) error {
-	a.HasSession = session.Policy != "" || len(session.PolicyARNs) > 0
+	a.HasSession = session.Policy != "" || len(session.PolicyARNs) > 0 || a.Principal.Type == iam.FederatedUser
 	if session.Policy != "" {
 		policy, err := iam.Parse(iam.SessionPolicy, []byte(session.Policy))
 		if err != nil {

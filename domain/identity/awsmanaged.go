@@ -17,6 +17,8 @@ type awsManagedPolicy struct {
 	document                    string
 }
 
+const administratorARN = "arn:aws:iam::aws:policy/AdministratorAccess"
+
 func (p *awsManagedPolicy) full() arn.ARN { return arn.Policy(awsOwner, cmp.Or(p.path, "/"), p.name) }
 
 func (p *awsManagedPolicy) arn() string { return p.full().String() }

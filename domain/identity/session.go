@@ -22,7 +22,7 @@ type Session struct {
 	Secret         SecretKey
 	Account        string
 	Principal      string // unique id of the role or user; the account id of its root
-	Name           string // role session name; "" for a user's or root's session
+	Name           string // of a role session or a federated user; "" for a user's or root's session
 	Policy         string // session policy, "" for none
 	PolicyARNs     []string
 	Tags           []event.Tag // sorted by key

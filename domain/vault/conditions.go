@@ -182,6 +182,8 @@ func (j *conditions) global(name, suffix string) ([]string, bool, bool) {
 			return one("Account")
 		case iam.RoleSession:
 			return one("AssumedRole")
+		case iam.FederatedUser:
+			return one("FederatedUser")
 		}
 		return one("User")
 	case "aws:principaltag":

@@ -196,7 +196,9 @@ func TestListingsArePagedAndSorted(t *testing.T) {
 		{"iam:ListPolicies", m{"Scope": "AWS", "OnlyAttached": true}, "Policies", "PolicyName", ""},
 		{"iam:ListPolicies", m{"OnlyAttached": true}, "Policies", "PolicyName", sorted},
 		{"iam:ListPolicies", m{}, "Policies", "PolicyName", sorted +
-			" AdministratorAccess AWSKeyManagementServicePowerUser IAMFullAccess IAMReadOnlyAccess ReadOnlyAccess SecretsManagerReadWrite"},
+			" AdministratorAccess AWSCloudTrail_FullAccess AWSCloudTrail_ReadOnlyAccess AWSKeyManagementServicePowerUser" +
+			" AWSSecretsManagerClientReadOnlyAccess IAMFullAccess IAMReadOnlyAccess IAMUserChangePassword PowerUserAccess ReadOnlyAccess" +
+			" SecretsManagerReadWrite SecurityAudit ViewOnlyAccess"},
 		{"iam:ListGroupsForUser", m{"UserName": "alpha"}, "Groups", "GroupName", "alpha Charlie delta"},
 		{"iam:GetGroup", m{"GroupName": "delta"}, "Users", "UserName", "alpha Charlie delta"},
 		{"iam:ListAttachedUserPolicies", m{"UserName": "admin"}, "AttachedPolicies", "PolicyName", "Bravo Charlie alpha delta"},

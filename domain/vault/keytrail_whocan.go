@@ -99,8 +99,10 @@ func principalIDs(a *identity.Account) []string {
 // of a role, or (by account id) the root.
 func (c *call) actorOf(id string) (*identity.Actor, error) {
 	const name = "who-can"
-	s := &identity.Session{AccessKey: name, Account: c.account, Principal: id, Name: name,
-		Issued: c.now(), Expires: c.now().Add(time.Hour)}
+	s := &identity.Session{AccessKey: name, Account: c.account, Principal: id, Issued: c.now(), Expires: c.now().Add(time.Hour)}
+	if c.st.Identities.Role(id) != nil {
+		s.Name = name // with one, a user's session would be that of a federated user
+	}
 	return c.st.Identities.Resolve(identity.Credential{AccessKey: name, Session: s}, c.now())
 }
 

@@ -99,11 +99,8 @@ func stsAssumeRole(c *call, in *assumeRoleInput) (*assumeRoleOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.sessionPolicies(in, r, s); err != nil {
+	if err := c.sessionPolicies(in.Policy, in.PolicyARNs, r.Account, s); err != nil {
 		return nil, err
-	}
-	if s.Packed() > identity.MaxPacked {
-		return nil, fault.New(fault.PackedPolicyTooLarge, "Packed size of session tags and policies consumes %d%% of allotted space.", percent(s.Packed()))
 	}
 	s.Account, s.Principal, s.Name = r.Account, r.ID, in.RoleSessionName
 	made, err := c.issue(s, seconds)
@@ -119,9 +116,9 @@ func percent(packed int) int { return (packed*100 + identity.MaxPacked - 1) / id
 // sessionTags begins the session: tags and source identity, those that the
 // caller's own session hands down included.
 func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
-	tags, err := newIAMTags(in.Tags, identity.PrincipalTags)
+	tags, err := sessionTagList(in.Tags)
 	if err != nil {
-		return nil, fault.New(fault.InvalidParameterValue, "%s", fault.Of(err).Message)
+		return nil, err
 	}
 	has := func(list []event.Tag, key string) bool {
 		return slices.ContainsFunc(list, func(t event.Tag) bool { return strings.EqualFold(t.Key, key) })
@@ -141,7 +138,7 @@ func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
 		s.Transitive = append(s.Transitive, key)
 	}
 	s.Tags = append(slices.Clone(inherited), tags...)
-	slices.SortFunc(s.Tags, func(a, b event.Tag) int { return strings.Compare(strings.ToLower(a.Key), strings.ToLower(b.Key)) })
+	sortTags(s.Tags)
 	if len(s.Tags) > identity.MaxTags {
 		return nil, fault.New(fault.InvalidParameterValue, "The number of session tags exceeds %d.", identity.MaxTags)
 	}
@@ -154,12 +151,28 @@ func (c *call) sessionTags(in *assumeRoleInput) (*identity.Session, error) {
 	return s, nil
 }
 
+// sessionTagList is newIAMTags in the words of STS.
+func sessionTagList(in []iamTag) ([]event.Tag, error) {
+	tags, err := newIAMTags(in, identity.PrincipalTags)
+	if err != nil {
+		return nil, fault.New(fault.InvalidParameterValue, "%s", fault.Of(err).Message)
+	}
+	return tags, nil
+}
+
+func sortTags(tags []event.Tag) {
+	slices.SortFunc(tags, func(a, b event.Tag) int { return strings.Compare(strings.ToLower(a.Key), strings.ToLower(b.Key)) })
+}
+
 // mayAssume judges sts:AssumeRole and, where tags or a source identity go along,
 // also by inheritance, the actions for these. A role that does not exist is
 // refused in the words for one that may not be assumed.
 func (c *call) mayAssume(in *assumeRoleInput, account string, r *identity.Role, s *identity.Session) error {
-	if c.actor.Principal.Type == iam.Root {
+	switch c.actor.Principal.Type {
+	case iam.Root:
 		return fault.New(fault.AccessDenied, "Roles may not be assumed by root accounts.")
+	case iam.FederatedUser:
+		return notWithSession("AssumeRole")
 	}
 	on := target{arn: in.RoleARN, account: account, model: iam.ModelTrust}
 	if r != nil {
@@ -206,21 +219,25 @@ func (c *call) sessionSeconds(asked int, r *identity.Role) (int, error) {
 	return asked, nil
 }
 
-// sessionPolicies adds the policies that limit the session: managed ones are
-// those of the role's account.
-func (c *call) sessionPolicies(in *assumeRoleInput, r *identity.Role, s *identity.Session) error {
-	if in.Policy != "" {
-		if _, err := readPolicy(iam.SessionPolicy, in.Policy); err != nil {
+// sessionPolicies adds the policies that limit the session: managed ones are those
+// of the account that the session is in. With them the session is complete but for
+// its principal, and must fit into a token.
+func (c *call) sessionPolicies(document string, managed []policyDescriptor, account string, s *identity.Session) error {
+	if document != "" {
+		if _, err := readPolicy(iam.SessionPolicy, document); err != nil {
 			return err
 		}
-		s.Policy = in.Policy
+		s.Policy = document
 	}
-	for _, d := range in.PolicyARNs {
+	for _, d := range managed {
 		m := c.st.Identities.Policy(d.ARN)
-		if m == nil || m.Account != r.Account && !m.AWS() {
+		if m == nil || m.Account != account && !m.AWS() {
 			return fault.New(fault.ValidationError, "The policy %s does not exist or is not attachable.", d.ARN)
 		}
 		s.PolicyARNs = append(s.PolicyARNs, m.ARN)
+	}
+	if s.Packed() > identity.MaxPacked {
+		return fault.New(fault.PackedPolicyTooLarge, "Packed size of session tags and policies consumes %d%% of allotted space.", percent(s.Packed()))
 	}
 	return nil
 }

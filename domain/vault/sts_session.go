@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -101,6 +102,10 @@ func (o *sessionTokenOutput) responseElements() any {
 	return map[string]any{"credentials": o.element()}
 }
 
+func notWithSession(operation string) error {
+	return fault.New(fault.AccessDenied, "Cannot call %s with session credentials", operation)
+}
+
 const (
 	defaultSessionToken = 43200 // seconds
 	rootSessionToken    = 3600  // the root's default and most
@@ -111,7 +116,7 @@ const (
 func stsGetSessionToken(c *call, in *sessionTokenInput) (*sessionTokenOutput, error) {
 	a := c.actor
 	if a.Principal.Type == iam.RoleSession || !a.Issued.IsZero() {
-		return nil, fault.New(fault.AccessDenied, "Cannot call GetSessionToken with session credentials")
+		return nil, notWithSession("GetSessionToken")
 	}
 	if in.SerialNumber != "" || in.TokenCode != "" {
 		return nil, fault.New(fault.AccessDenied, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
@@ -121,18 +126,20 @@ func stsGetSessionToken(c *call, in *sessionTokenInput) (*sessionTokenOutput, er
 		c.record(action, "*", &d)
 		return nil, c.denied(action, "*", &d)
 	}
-	seconds := in.DurationSeconds
-	if seconds == 0 {
-		seconds = defaultSessionToken
-	}
-	if a.Principal.Type == iam.Root {
-		seconds = min(seconds, rootSessionToken)
-	}
-	made, err := c.issue(&identity.Session{Account: c.account, Principal: a.Principal.UniqueID}, seconds)
+	made, err := c.issue(&identity.Session{Account: c.account, Principal: a.Principal.UniqueID}, c.userSessionSeconds(in.DurationSeconds))
 	if err != nil {
 		return nil, err
 	}
 	return &sessionTokenOutput{made}, nil
+}
+
+// userSessionSeconds is how long a session of a user or the root lasts.
+func (c *call) userSessionSeconds(asked int) int {
+	seconds := cmp.Or(asked, defaultSessionToken)
+	if c.actor.Principal.Type == iam.Root {
+		seconds = min(seconds, rootSessionToken)
+	}
+	return seconds
 }
 
 type accessKeyInfoInput struct {
@@ -147,7 +154,7 @@ type accessKeyInfoOutput struct {
 // temporary ones are stateless, and their ids are random through and through.
 func stsGetAccessKeyInfo(c *call, in *accessKeyInfoInput) (*accessKeyInfoOutput, error) {
 	if a := c.actor; a.Principal.Type != iam.RoleSession && !a.Issued.IsZero() {
-		return nil, fault.New(fault.AccessDenied, "Cannot call GetAccessKeyInfo with session credentials")
+		return nil, notWithSession("GetAccessKeyInfo")
 	}
 	if err := c.authorize("sts:GetAccessKeyInfo", plain("*")); err != nil {
 		return nil, err
@@ -168,6 +175,9 @@ type decodeMessageInput struct {
 // stsDecodeAuthorizationMessage knows no message: Keytrail's refusals say in clear
 // what they lack, and none carries an encoded one.
 func stsDecodeAuthorizationMessage(c *call, _ *decodeMessageInput) (*struct{}, error) {
+	if a := c.actor; a.Principal.Type != iam.RoleSession && !a.Issued.IsZero() {
+		return nil, notWithSession("DecodeAuthorizationMessage")
+	}
 	if err := c.authorize("sts:DecodeAuthorizationMessage", plain("*")); err != nil {
 		return nil, err
 	}

@@ -62,10 +62,10 @@ type sessionContext struct {
 
 type sessionIssuer struct {
 	Type        string `json:"type"`
-	PrincipalID string `json:"principalId"`
+	PrincipalID string `json:"principalId,omitempty"`
 	ARN         string `json:"arn"`
 	AccountID   string `json:"accountId"`
-	UserName    string `json:"userName"`
+	UserName    string `json:"userName,omitempty"`
 }
 
 type sessionAttributes struct {
@@ -161,8 +161,16 @@ func identity(who *event.Who, via string) userIdentity {
 	}
 	u.SessionContext = &sessionContext{Attributes: sessionAttributes{creationDate(who.Issued), "false"}, SourceIdentity: who.Source}
 	if who.IssuerARN != "" {
-		id, _, _ := strings.Cut(who.ID, ":")
-		u.SessionContext.SessionIssuer = &sessionIssuer{Type: "Role", PrincipalID: id, ARN: who.IssuerARN, AccountID: who.Account, UserName: who.Name}
+		issuer := sessionIssuer{Type: "Role", ARN: who.IssuerARN, AccountID: who.Account, UserName: who.Name}
+		switch {
+		case who.Type == "AssumedRole":
+			issuer.PrincipalID, _, _ = strings.Cut(who.ID, ":")
+		case who.Name == "":
+			issuer.Type, issuer.PrincipalID = "Root", who.Account
+		default:
+			issuer.Type = "IAMUser" // whose unique id the record does not hold
+		}
+		u.SessionContext.SessionIssuer = &issuer
 	}
 	return u
 }

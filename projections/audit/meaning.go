@@ -60,7 +60,7 @@ func parseWho(value string) event.Who {
 // name, root.
 func userName(w *event.Who) string {
 	switch w.Type {
-	case "AssumedRole":
+	case "AssumedRole", "FederatedUser":
 		_, session, _ := strings.Cut(w.ID, ":")
 		return session
 	case "Root":
@@ -74,7 +74,7 @@ func userName(w *event.Who) string {
 // callerNames are the names that a principal is asked for by.
 func callerNames(w *event.Who) []string {
 	names := []string{w.ARN, w.IssuerARN, w.ID, w.Name}
-	if role, _, ok := strings.Cut(w.ID, ":"); ok {
+	if role, _, ok := strings.Cut(w.ID, ":"); ok && w.Type == "AssumedRole" {
 		names = append(names, role)
 	}
 	return names
