@@ -54,8 +54,11 @@ func IsARN(secretID string) bool { return strings.HasPrefix(secretID, "arn:") }
 // neither a name nor the ARN of a secret.
 func Reference(region, accountID, secretID string) (reference, owner string, ok bool) {
 	if IsARN(secretID) {
-		owner, _, ok = splitARN(secretID)
-		return secretID, owner, ok
+		owner, name, ok := splitARN(secretID)
+		if bare, suffixed := cutSuffix(name); suffixed {
+			name = bare
+		}
+		return secretID, owner, ok && consists(name, nameSigns+"!")
 	}
 	if !consists(secretID, nameSigns+"!") { // as names of secrets that AWS services make
 		return "", "", false

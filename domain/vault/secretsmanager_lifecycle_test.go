@@ -68,7 +68,7 @@ func TestStagingLabels(t *testing.T) {
 	wantLabels(t, admin, "s", map[string]int{"AWSCURRENT": 2, "AWSPREVIOUS": 4, "AWSPENDING": 4, "blue": 4})
 	move("AWSCURRENT", 0, 1).Fails(fault.InvalidParameterException, "you must explicitly reference that version in RemoveFromVersionId")
 	move("AWSCURRENT", 2, 0).Fails(fault.InvalidParameterException, "AWSCURRENT")
-	move("AWSCURRENT", 4, 1).Fails(fault.InvalidParameterException, "isn't attached")
+	move("AWSCURRENT", 4, 1).Fails(fault.InvalidParameterException, "isn't currently attached to version")
 	move("blue", 4, 9).Fails(fault.ResourceNotFoundException, versionToken(9))
 	move("blue", 0, 0).Fails(fault.InvalidParameterException, "MoveToVersionId")
 	move("blue", 4, 4).OK()

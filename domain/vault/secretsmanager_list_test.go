@@ -284,3 +284,23 @@ func TestSearchByWords(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWords: words are what is left of a text without its spaces and signs, in order,
+// and none of them is empty or falls apart into more.
+func FuzzWords(f *testing.F) {
+	for _, s := range []string{"", "prod/MyDB_2nd", "COMPANYthings", "aA", "Aa", "a", "A", " / ", "é/Éé", "1a2b", "\xff\xfea"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := slices.Collect(vault.Words(text))
+		signs := func(r rune) bool { return strings.ContainsRune(" \t\n/_+=.@-:!", r) }
+		if joined := strings.Join(got, ""); joined != strings.Join(strings.FieldsFunc(text, signs), "") {
+			t.Fatalf("%q has the words %q", text, got)
+		}
+		for _, word := range got {
+			if again := slices.Collect(vault.Words(word)); len(again) != 1 || again[0] != word {
+				t.Fatalf("%q of %q has the words %q", word, text, again)
+			}
+		}
+	})
+}

@@ -66,11 +66,7 @@ func (c *call) openActive(id, action string, conds ...cond) (*secret.Secret, err
 // denial shows the SecretId as it was given.
 func (c *call) missingSecret(id, action string, conds ...cond) error {
 	reference, owner, ok := secret.Reference(c.st.Region, c.account, id)
-	switch {
-	case ok:
-	case secret.IsARN(id):
-		return fault.New(fault.InvalidParameterException, "The SecretId is not the ARN of a secret.")
-	default:
+	if !ok {
 		return invalidName()
 	}
 	conds = append(conds, when("secretsmanager:secretid", reference))

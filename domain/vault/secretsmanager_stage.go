@@ -39,7 +39,7 @@ func updateSecretVersionStage(c *call, in *UpdateSecretVersionStageInput) (*Secr
 	case in.MoveToVersionID == "" && in.RemoveFromVersionID == "":
 		return nil, invalid("You must specify MoveToVersionId, RemoveFromVersionId, or both.")
 	case in.RemoveFromVersionID != "" && in.RemoveFromVersionID != holder:
-		return nil, invalid("Staging label %s isn't attached to version %s.", in.VersionStage, in.RemoveFromVersionID)
+		return nil, invalid("Staging label %s isn't currently attached to version %s.", in.VersionStage, in.RemoveFromVersionID)
 	case in.MoveToVersionID == holder:
 		return out, nil
 	case holder != "" && in.RemoveFromVersionID == "":

@@ -286,7 +286,14 @@ func TestMissingSecret(t *testing.T) {
 	sm(admin, "GetSecretValue", m{"SecretId": "not a name"}).Fails(fault.ValidationException, "Invalid name.")
 	sm(admin, "GetSecretValue", m{"SecretId": "rds!db-1"}).Fails(fault.ResourceNotFoundException, "") // as AWS services name theirs
 	sm(admin, "CreateSecret", m{"Name": "rds!db-1"}).Fails(fault.ValidationException, "Invalid name.")
-	sm(admin, "GetSecretValue", m{"SecretId": "arn:aws:kms:us-east-1:111122223333:key/x"}).Fails(fault.InvalidParameterException, "")
+	for _, id := range []string{
+		"arn:aws:kms:us-east-1:111122223333:key/x", "arn:aws:secretsmanager:us-east-1:111122223333:secret:missing-AbCdEf:password::",
+		"arn:aws:secretsmanager:us-east-1:111122223333:secret:missing-AbCdEf#password", "arn:",
+	} {
+		sm(admin, "GetSecretValue", m{"SecretId": id}).Fails(fault.ValidationException, "Invalid name.")
+	}
+	longest := "arn:aws:secretsmanager:us-east-1:111122223333:secret:" + strings.Repeat("a", 512) + "-AbCdEf"
+	sm(admin, "GetSecretValue", m{"SecretId": longest}).Fails(fault.ResourceNotFoundException, "")
 }
 
 func TestUpdateDescriptionAlone(t *testing.T) {
