@@ -12,6 +12,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"text/tabwriter"
 	"time"
 
 	"github.com/keytrail/keytrail/cmd/internal/natsapi/client"
@@ -247,12 +248,32 @@ func (t *teller) why(requestID string) {
 	for _, r := range told.Records {
 		for _, c := range r.Checks {
 			if !c.Allowed && len(c.Missing) > 0 {
-				fmt.Fprintf(t.o.Out, "           %s\n", t.colour("2", "why: "+c.Action+": "+strings.Join(c.Missing, "; ")))
+				fmt.Fprintf(t.o.Out, "           %s\n", t.colour("2", "why: "+c.Action+": "+lacking(c.Missing)))
 			} else if !c.Allowed {
 				fmt.Fprintf(t.o.Out, "           %s\n", t.colour("2", "why: "+c.Action+": "+c.Road))
 			}
 		}
 	}
+}
+
+// lacking says what would have opened each road to an action.
+func lacking(missing []string) string {
+	said := make([]string, len(missing))
+	for i, m := range missing {
+		said[i] = m
+		if words := wanted[m]; words != "" {
+			said[i] = words
+		}
+	}
+	return "there is no " + strings.Join(said, ", no ")
+}
+
+var wanted = map[string]string{
+	"identity-policy lacks identity-policy":       "IAM policy that allows it",
+	"key-policy-delegation lacks identity-policy": "IAM policy that allows it",
+	"key-policy-delegation lacks delegation":      "key policy that lets IAM policies decide",
+	"key-policy lacks key-policy":                 "statement in the key policy",
+	"grant lacks grant":                           "grant",
 }
 
 // shorten keeps a message on two lines of a terminal: ids are long.
@@ -273,7 +294,8 @@ func theTrail(t *teller) {
 	missing := t.awaitTrail()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(t.o.Out, "  %5s  %-34s %-22s %-26s %s\n", "n", "operation", "principal", "outcome", "decided by")
+	table := tabwriter.NewWriter(t.o.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "  %5s\toperation\tprincipal\toutcome\tdecided by\n", "n")
 	for _, r := range t.trail {
 		op := r.Op
 		if r.Via != "" {
@@ -288,8 +310,9 @@ func theTrail(t *teller) {
 		if strings.HasPrefix(r.Op, "keytrail:") {
 			continue
 		}
-		fmt.Fprintf(t.o.Out, "  %5d  %-34s %-22s %-26s %s\n", r.N, op, lastPart(r.Who.ARN), r.Outcome, by)
+		fmt.Fprintf(table, "  %5d\t%s\t%s\t%s\t%s\n", r.N, op, lastPart(r.Who.ARN), r.Outcome, by)
 	}
+	table.Flush()
 	if len(missing) > 0 {
 		fmt.Fprintf(t.o.Out, "\n  %s %d calls have no record: %v\n", t.colour("31", "WRONG"), len(missing), missing)
 		return
