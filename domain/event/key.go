@@ -84,10 +84,11 @@ type (
 	// time, or the same again, in which case the keyring entry is a new one. ValidTo
 	// is absent for material that does not expire.
 	KeyMaterialImported struct {
-		Key      string    `json:"key"`
-		At       time.Time `json:"at"`
-		ValidTo  time.Time `json:"validTo,omitzero"`
-		Material Material  `json:"material"`
+		Key       string    `json:"key"`
+		At        time.Time `json:"at"`
+		ValidTo   time.Time `json:"validTo,omitzero"`
+		Material  Material  `json:"material"`
+		PublicKey []byte    `json:"publicKey,omitempty"` // DER, asymmetric keys only
 	}
 	// KeyMaterialDeleted takes imported material from a key; it is erased from the
 	// keyring once the record is durable. The key remembers which it was.

@@ -68,6 +68,9 @@ func (s *Store) materialImported(e *event.KeyMaterialImported) error {
 			k.imported = &imported{material: strings.Clone(e.Material.ID)}
 		}
 		k.imported.validTo = e.ValidTo
+		if len(e.PublicKey) > 0 {
+			k.PublicKey = e.PublicKey
+		}
 		if k.State == PendingImport {
 			k.State = Enabled
 		}

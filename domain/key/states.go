@@ -53,7 +53,7 @@ var stateTable = []stateRow{
 		[...]cell{works, disabled, pending, importing, unavailable, creating, works}},
 	{[]string{"Sign", "Verify", "GenerateMac", "VerifyMac", "GetPublicKey", "DeriveSharedSecret",
 		"Encapsulate", "Decapsulate"},
-		[...]cell{works, disabled, pending, unsupported, unsupported, creating, works}},
+		[...]cell{works, disabled, pending, importing, unsupported, creating, works}},
 	{[]string{"DeleteAlias", "DescribeKey", "GetKeyPolicy", "ListAliases", "ListGrants", "ListKeyPolicies",
 		"ListResourceTags", "PutKeyPolicy", "RetireGrant", "RevokeGrant"},
 		[...]cell{works, works, works, works, works, works, works}},

@@ -30,7 +30,7 @@ func TestStateTable(t *testing.T) {
 	type kinds struct{ symmetric, imported, mac [7]string }
 	same := func(row [7]string) kinds { return kinds{row, row, row} }
 	crypto := same([7]string{ok, d, p, i, u, c, ok})
-	sign := same([7]string{ok, d, p, o, o, c, ok})
+	sign := same([7]string{ok, d, p, i, o, c, ok})
 	tags := same([7]string{ok, ok, p, ok, ok, ok, ok})
 	table := map[string]kinds{
 		"CancelKeyDeletion": same([7]string{n, n, ok, n, n, n, n}),

@@ -115,7 +115,7 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 	switch {
 	case origin != key.OriginKMS && origin != key.OriginExternal:
 		return nil, fault.New(fault.UnsupportedOperationException, "Origin %s is not supported.", origin)
-	case origin == key.OriginExternal && spec != key.SymmetricDefault:
+	case origin == key.OriginExternal && usage == key.Encapsulation:
 		return nil, fault.New(fault.UnsupportedOperationException, "Origin EXTERNAL is not supported with key spec %s.", spec)
 	case in.CustomKeyStoreID != "", in.XksKeyID != "":
 		return nil, noCustomKeyStores()

@@ -73,9 +73,11 @@ func (c *call) metadata(k *key.Key) *KeyMetadata {
 	case key.Encapsulation:
 		m.KEMAlgorithms = k.Algorithms()
 	}
-	if k.Spec == key.SymmetricDefault && !k.Expired(c.now()) {
-		m.CurrentKeyMaterialID = k.Current().ID
-		if k.Origin == key.OriginExternal && m.CurrentKeyMaterialID != "" {
+	if current := k.Current(); current.ID != "" && !k.Expired(c.now()) {
+		if k.Spec == key.SymmetricDefault {
+			m.CurrentKeyMaterialID = current.ID
+		}
+		if k.Origin == key.OriginExternal {
 			m.ExpirationModel = doesNotExpire
 			if to := k.ValidTo(); !to.IsZero() {
 				m.ExpirationModel, m.ValidTo = expires, shape.At(to)

@@ -1,12 +1,9 @@
 package vault
 
 import (
-	"bytes"
 	"crypto"
-	"encoding/hex"
 	"time"
 
-	"github.com/keytrail/keytrail/domain/envelope"
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/key"
@@ -106,9 +103,8 @@ func (o *ImportedKeyMaterialOutput) responseElements() any {
 }
 
 // kmsImportKeyMaterial gives a key its material. A key has one material in its
-// life: what it names in the state is the material id, a hash of the key that says
-// nothing more than any ciphertext under it does, and that holds the next import
-// to the same bytes.
+// life: what it names in the state is the material id, which holds the next import
+// to the same material.
 func kmsImportKeyMaterial(c *call, in *ImportKeyMaterialInput) (*ImportedKeyMaterialOutput, error) {
 	if in.ExpirationModel == "" {
 		in.ExpirationModel = expires
@@ -131,22 +127,20 @@ func kmsImportKeyMaterial(c *call, in *ImportKeyMaterialInput) (*ImportedKeyMate
 	if err != nil {
 		return nil, err
 	}
-	raw := m.ID()
-	id := hex.EncodeToString(raw[:])
-	if !sameMaterial(k.Key, id, in) {
-		m.Destroy()
+	if !sameMaterial(k.Key, m.id, in) {
+		m.wipe()
 		return nil, fault.New(fault.IncorrectKeyMaterialException, "The key material is not the one that was imported into %s before.", k.ARN)
 	}
-	kept, err := c.keepMaterial(m, k.RawID)
+	kept, err := c.keepImported(m, k.Key)
 	if err != nil {
 		return nil, kmsInternal(err)
 	}
 	if old := k.Current(); old.Ring != "" {
 		c.erase(old.Ring)
 	}
-	c.extra("keyMaterialId", id)
-	c.emit(&event.KeyMaterialImported{Key: k.ID, At: c.now(), ValidTo: in.ValidTo.Time, Material: kept})
-	return &ImportedKeyMaterialOutput{KeyID: k.ARN, MaterialID: id}, nil
+	c.extra("keyMaterialId", kept.ID)
+	c.emit(&event.KeyMaterialImported{Key: k.ID, At: c.now(), ValidTo: in.ValidTo.Time, Material: kept, PublicKey: m.public})
+	return &ImportedKeyMaterialOutput{KeyID: k.ARN, MaterialID: kept.ID}, nil
 }
 
 func (c *call) importValidity(in *ImportKeyMaterialInput) error {
@@ -174,7 +168,9 @@ func sameMaterial(k *key.Key, id string, in *ImportKeyMaterialInput) bool {
 		(fixed != "" || in.ImportType != "EXISTING_KEY_MATERIAL")
 }
 
-func (c *call) unwrapMaterial(k *key.Key, in *ImportKeyMaterialInput) (*envelope.Material, error) {
+// unwrapMaterial gives the material that was wrapped, which is for the caller to keep
+// or to wipe.
+func (c *call) unwrapMaterial(k *key.Key, in *ImportKeyMaterialInput) (*importedKey, error) {
 	token, err := c.openImportToken(k, in.ImportToken)
 	if err != nil {
 		return nil, err
@@ -185,14 +181,7 @@ func (c *call) unwrapMaterial(k *key.Key, in *ImportKeyMaterialInput) (*envelope
 		return nil, invalidCiphertext(err)
 	}
 	defer clear(raw)
-	if len(raw) != importedBytes {
-		return nil, fault.New(fault.IncorrectKeyMaterialException, "The key material must have %d bits.", 8*importedBytes)
-	}
-	m, err := envelope.NewMaterial(bytes.NewReader(raw))
-	if err != nil {
-		return nil, kmsInternal(err)
-	}
-	return m, nil
+	return readImported(k, raw)
 }
 
 // DeleteImportedKeyMaterialInput is the request of kms:DeleteImportedKeyMaterial.

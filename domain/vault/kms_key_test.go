@@ -59,7 +59,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{"a usage that does not fit", m{"KeyUsage": "SIGN_VERIFY"}, fault.ValidationException},
 		{"an unknown spec", m{"KeySpec": "DES"}, fault.ValidationException},
 		{"a spec the vault cannot make", m{"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY"}, fault.UnsupportedOperationException},
-		{"imported material of another kind", m{"Origin": "EXTERNAL", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}, fault.UnsupportedOperationException},
+		{"imported material of another kind", m{"Origin": "EXTERNAL", "KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}, fault.UnsupportedOperationException},
 		{"the origin of a key store", m{"Origin": "EXTERNAL_KEY_STORE"}, fault.UnsupportedOperationException},
 		{"a custom key store", m{"CustomKeyStoreId": "cks-1"}, fault.UnsupportedOperationException},
 		{"a reserved tag", m{"Tags": []m{{"TagKey": "aws:x", "TagValue": ""}}}, fault.TagException},
