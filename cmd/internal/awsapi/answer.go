@@ -27,6 +27,12 @@ func (a *answer) succeed(reply []byte) {
 		a.write(http.StatusOK, a.content, reply)
 		return
 	}
+	if a.asJSON {
+		j := a.resultJSON(reply)
+		defer clear(j)
+		a.write(http.StatusOK, plainJSON, j)
+		return
+	}
 	x, err := appendResult(make([]byte, 0, 1024+2*len(reply)), a.service, a.operation, a.id, reply)
 	defer func() { clear(x[:cap(x)]) }()
 	if err != nil {
@@ -40,7 +46,11 @@ func (a *answer) succeed(reply []byte) {
 func (a *answer) refuse(f *fault.Fault) {
 	if a.query {
 		f = inQuery(f)
-		a.write(f.Status(), "text/xml", a.errorXML(f))
+		if a.asJSON {
+			a.write(f.Status(), plainJSON, a.queryErrorJSON(f))
+		} else {
+			a.write(f.Status(), "text/xml", a.errorXML(f))
+		}
 		return
 	}
 	f = inJSON(f)
@@ -90,14 +100,31 @@ func (a *answer) errorXML(f *fault.Fault) []byte {
 	if v := versions[a.service]; v != "" {
 		b = append(b, ` xmlns="https://`+a.service+`.amazonaws.com/doc/`+v+`/"`...)
 	}
-	side := "Sender"
-	if f.Status() >= http.StatusInternalServerError {
-		side = "Receiver"
-	}
-	b = append(b, "><Error><Type>"+side+"</Type><Code>"...)
+	b = append(b, "><Error><Type>"+side(f)+"</Type><Code>"...)
 	b = append(append(b, f.Code...), "</Code><Message>"...)
 	b = appendText(b, []byte(f.Message))
 	return append(b, "</Message></Error><RequestId>"+a.id+"</RequestId></ErrorResponse>"...)
+}
+
+// resultJSON is the answer of AWS Query in JSON: the elements of the XML as objects,
+// times as numbers.
+func (a *answer) resultJSON(reply []byte) []byte {
+	b := append(make([]byte, 0, len(reply)+320), `{"`+a.operation+`Response":{"`+a.operation+`Result":`...)
+	return append(append(b, reply...), `,"ResponseMetadata":{"RequestId":"`+a.id+`"}}}`...)
+}
+
+func (a *answer) queryErrorJSON(f *fault.Fault) []byte {
+	b := append(make([]byte, 0, len(f.Message)+160), `{"Error":{"Code":"`+string(f.Code)+`","Message":`...)
+	b = event.AppendString(b, f.Message)
+	return append(b, `,"Type":"`+side(f)+`"},"RequestId":"`+a.id+`"}`...)
+}
+
+// side is whose fault it is, in AWS's words.
+func side(f *fault.Fault) string {
+	if f.Status() >= http.StatusInternalServerError {
+		return "Receiver"
+	}
+	return "Sender"
 }
 
 // queryCodes are the codes that the Query services have another word for.

@@ -201,6 +201,34 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// TestQueryInJSON: STS answers in JSON whoever accepts that alone, IAM in XML.
+func TestQueryInJSON(t *testing.T) {
+	w := newWorld(t)
+	asked := func(as credentials, service, action string, parameters ...string) reply {
+		r := queryRequest(service, action, parameters...)
+		r.header["Accept"] = []string{"application/json"}
+		return w.do(as, r)
+	}
+	got := asked(w.admin, "sts", "GetCallerIdentity")
+	id := w.last().Request
+	want := `{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"UserId":"` + w.last().Who.ID + `","Account":"111122223333",` +
+		`"Arn":"arn:aws:iam::111122223333:user/admin"},"ResponseMetadata":{"RequestId":"` + id + `"}}}`
+	if got.status != 200 || got.body != want || got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("answered %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
+	}
+	got = asked(w.admin, "sts", "GetAccessKeyInfo", "AccessKeyId", "AKIAIOSFODNN7EXAMPLE")
+	want = `{"Error":{"Code":"ValidationError","Message":"The access key id AKIAIOSFODNN7EXAMPLE is not known.","Type":"Sender"},"RequestId":"` + w.last().Request + `"}`
+	if got.status != 400 || got.body != want {
+		t.Errorf("refused %d %s", got.status, got.body)
+	}
+	if got := asked(credentials{id: w.admin.id, secret: "s"}, "sts", "GetCallerIdentity"); got.status != 403 || !strings.HasPrefix(got.body, `{"Error":{"Code":"SignatureDoesNotMatch"`) {
+		t.Errorf("refused %d %s", got.status, got.body)
+	}
+	if got := asked(w.admin, "iam", "GetUser"); got.status != 200 || !strings.HasPrefix(got.body, "<GetUserResponse") {
+		t.Errorf("IAM answered %d %s", got.status, got.body)
+	}
+}
+
 // TestEveryQueryReplyIsXML calls what lists and describes, and wants nothing in
 // the XML that looks like a number of seconds.
 func TestEveryQueryReplyIsXML(t *testing.T) {

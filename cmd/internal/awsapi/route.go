@@ -14,11 +14,13 @@ type route struct {
 	service   string
 	operation string // of AWS JSON; that of AWS Query is in the form
 	content   string // of a JSON answer
+	asJSON    bool   // an AWS Query answer is asked for in JSON
 }
 
 const (
 	jsonContent = "application/x-amz-json-1.1"
 	json10      = "application/x-amz-json-1.0"
+	plainJSON   = "application/json"
 )
 
 // targets are the beginnings of X-Amz-Target: SDKs write CloudTrail's in a long
@@ -45,12 +47,15 @@ func routeOf(r *http.Request, s *sigv4.Signature) (route, error) {
 	target := r.Header["X-Amz-Target"]
 	if len(target) == 0 {
 		if s == nil {
-			return route{query: true}, nil
+			return route{query: true, asJSON: r.Header.Get("Accept") == plainJSON}, nil
 		}
 		if versions[s.Service] == "" {
 			return route{content: jsonContent, service: s.Service}, errNoOperation()
 		}
 		rt := route{query: true, service: s.Service}
+		// STS answers in JSON whoever asks for it: those do who forward a request that
+		// somebody else signed, to learn who that is.
+		rt.asJSON = s.Service == "sts" && r.Header.Get("Accept") == plainJSON
 		if r.URL.Path != "/" && r.URL.Path != "" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 			return rt, fault.New(fault.UnknownOperationException, "Requests are made by POST or GET to the path /.")
 		}
