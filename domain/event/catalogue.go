@@ -7,6 +7,8 @@ package event
 var catalogue = map[string]func() Event{
 	"VaultInitialized":         func() Event { return new(VaultInitialized) },
 	"AccountCreated":           func() Event { return new(AccountCreated) },
+	"AccountAliasSet":          func() Event { return new(AccountAliasSet) },
+	"AccountAliasRemoved":      func() Event { return new(AccountAliasRemoved) },
 	"UserCreated":              func() Event { return new(UserCreated) },
 	"UserRenamed":              func() Event { return new(UserRenamed) },
 	"UserDeleted":              func() Event { return new(UserDeleted) },
@@ -83,6 +85,8 @@ var catalogue = map[string]func() Event{
 
 func (*VaultInitialized) EventType() string         { return "VaultInitialized" }
 func (*AccountCreated) EventType() string           { return "AccountCreated" }
+func (*AccountAliasSet) EventType() string          { return "AccountAliasSet" }
+func (*AccountAliasRemoved) EventType() string      { return "AccountAliasRemoved" }
 func (*UserCreated) EventType() string              { return "UserCreated" }
 func (*UserRenamed) EventType() string              { return "UserRenamed" }
 func (*UserDeleted) EventType() string              { return "UserDeleted" }

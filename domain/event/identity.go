@@ -17,6 +17,13 @@ type (
 		Name    string    `json:"name,omitempty"`
 		At      time.Time `json:"at"`
 	}
+	AccountAliasSet struct {
+		Account string `json:"account"`
+		Alias   string `json:"alias"` // instead of the one that the account had
+	}
+	AccountAliasRemoved struct {
+		Account string `json:"account"`
+	}
 	UserCreated struct {
 		User    string    `json:"user"`
 		Account string    `json:"account"`

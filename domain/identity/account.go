@@ -17,6 +17,7 @@ import (
 type Account struct {
 	ID      string // twelve digits
 	Name    string
+	Alias   string // unique among all accounts, "" for none
 	Created time.Time
 	Users   directory[*User]
 	Groups  directory[*Group]
@@ -69,6 +70,33 @@ func (s *Store) accountCreated(e *event.AccountCreated) error {
 		s.management = a
 	}
 	s.accounts[a.ID] = a
+	return nil
+}
+
+func (s *Store) accountAliasSet(e *event.AccountAliasSet) error {
+	a, err := known(s.accounts, "account", e.Account)
+	if err != nil {
+		return err
+	}
+	if s.aliases[e.Alias] != nil || e.Alias == "" {
+		return fmt.Errorf("account alias %q is empty or taken", e.Alias)
+	}
+	delete(s.aliases, a.Alias)
+	a.Alias = e.Alias
+	s.aliases[a.Alias] = a
+	return nil
+}
+
+func (s *Store) accountAliasRemoved(e *event.AccountAliasRemoved) error {
+	a, err := known(s.accounts, "account", e.Account)
+	if err != nil {
+		return err
+	}
+	if a.Alias == "" {
+		return fmt.Errorf("account %s has no alias", a.ID)
+	}
+	delete(s.aliases, a.Alias)
+	a.Alias = ""
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 // it at a time; Apply needs it for itself.
 type Store struct {
 	accounts   map[string]*Account
+	aliases    map[string]*Account // by alias
 	management *Account
 	users      map[string]*User // by unique id, as all below
 	groups     map[string]*Group
@@ -30,7 +31,7 @@ type Store struct {
 // NewStore returns a store that holds the managed policies of AWS alone.
 func NewStore() *Store {
 	s := &Store{
-		accounts: map[string]*Account{}, users: map[string]*User{}, groups: map[string]*Group{}, roles: map[string]*Role{},
+		accounts: map[string]*Account{}, aliases: map[string]*Account{}, users: map[string]*User{}, groups: map[string]*Group{}, roles: map[string]*Role{},
 		policies: map[string]*ManagedPolicy{}, accessKeys: map[string]*AccessKey{}, documents: documents{}, revision: 1,
 	}
 	s.addAWSManaged()
@@ -43,6 +44,9 @@ func (s *Store) Account(id string) *Account { return s.accounts[id] }
 // Management is the account that was there first, and creates the others; nil
 // in an empty store.
 func (s *Store) Management() *Account { return s.management }
+
+// AccountByAlias finds an account by its alias; nil if none has it.
+func (s *Store) AccountByAlias(alias string) *Account { return s.aliases[alias] }
 
 // Accounts yields the accounts in order of their ids.
 func (s *Store) Accounts() iter.Seq[*Account] {
@@ -193,6 +197,10 @@ func (s *Store) Apply(e event.Event) (handled bool, err error) {
 		return true, nil // stateless: nothing to compile anew either
 	case *event.AccountCreated:
 		err = s.accountCreated(e)
+	case *event.AccountAliasSet:
+		err = s.accountAliasSet(e)
+	case *event.AccountAliasRemoved:
+		err = s.accountAliasRemoved(e)
 	case *event.UserCreated:
 		err = s.userCreated(e)
 	case *event.UserRenamed:

@@ -14,6 +14,7 @@ var iamPatternTexts = map[string]string{
 	"userName": iamNameText, "newUserName": iamNameText, "groupName": iamNameText, "newGroupName": iamNameText,
 	"roleName": iamNameText, "policyName": iamNameText, "instanceProfileName": iamNameText,
 	"path": iamPathText, "newPath": iamPathText,
+	"accountAlias":   "It must contain only digits, lowercase letters, and hyphens (-), but cannot begin or end with a hyphen.",
 	"pathPrefix":     "It must begin with the / character and contain only alphanumeric characters and/or / characters.",
 	"policyDocument": iamDocumentText, "assumeRolePolicyDocument": iamDocumentText,
 }
