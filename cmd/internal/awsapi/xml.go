@@ -13,6 +13,7 @@ import (
 var (
 	times = map[string]bool{
 		"CreateDate": true, "UpdateDate": true, "Expiration": true, "LastUsedDate": true, "PasswordLastUsed": true,
+		"GeneratedTime": true,
 	}
 	documents = map[string]bool{"PolicyDocument": true, "AssumeRolePolicyDocument": true, "Document": true}
 	maps      = map[string]bool{"SummaryMap": true, "EvalDecisionDetails": true}
