@@ -14,6 +14,8 @@ type Accesses interface {
 	Key(id string) (KeyUse, bool)
 	// Secret is when a value of the secret with the ARN was read last.
 	Secret(arn string) (time.Time, bool)
+	// SecretVersion is when that version of the secret was read last.
+	SecretVersion(arn, version string) (time.Time, bool)
 	// AccessKey is the last call that was made with the long-term access key, allowed
 	// or not.
 	AccessKey(id string) (CredentialUse, bool)
@@ -40,10 +42,11 @@ var NoAccesses Accesses = noAccesses{}
 
 type noAccesses struct{}
 
-func (noAccesses) Key(string) (KeyUse, bool)              { return KeyUse{}, false }
-func (noAccesses) Secret(string) (time.Time, bool)        { return time.Time{}, false }
-func (noAccesses) AccessKey(string) (CredentialUse, bool) { return CredentialUse{}, false }
-func (noAccesses) Role(string) (CredentialUse, bool)      { return CredentialUse{}, false }
+func (noAccesses) Key(string) (KeyUse, bool)                      { return KeyUse{}, false }
+func (noAccesses) Secret(string) (time.Time, bool)                { return time.Time{}, false }
+func (noAccesses) SecretVersion(string, string) (time.Time, bool) { return time.Time{}, false }
+func (noAccesses) AccessKey(string) (CredentialUse, bool)         { return CredentialUse{}, false }
+func (noAccesses) Role(string) (CredentialUse, bool)              { return CredentialUse{}, false }
 
 var accessOperations = map[operationName]bool{}
 
@@ -71,7 +74,17 @@ func (c *call) accessesKnown() bool {
 // show, as on AWS.
 func (c *call) lastRead(arn string) shape.Timestamp {
 	at, ok := c.accesses().Secret(arn)
-	if !ok {
+	return day(at, ok)
+}
+
+// lastReadVersion is lastRead of one version.
+func (c *call) lastReadVersion(arn, version string) shape.Timestamp {
+	at, ok := c.accesses().SecretVersion(arn, version)
+	return day(at, ok)
+}
+
+func day(at time.Time, known bool) shape.Timestamp {
+	if !known {
 		return shape.Timestamp{}
 	}
 	return shape.At(at.Truncate(24 * time.Hour))
@@ -91,6 +104,7 @@ func init() {
 	asksAccesses("kms", "DisableKey")
 	asksAccesses("secretsmanager", "DescribeSecret")
 	asksAccesses("secretsmanager", "ListSecrets")
+	asksAccesses("secretsmanager", "ListSecretVersionIds")
 	asksAccesses("iam", "GetAccessKeyLastUsed")
 	asksAccesses("iam", "GetRole")
 	asksAccesses("iam", "GetAccountAuthorizationDetails")

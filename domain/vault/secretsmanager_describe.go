@@ -103,10 +103,11 @@ type ListSecretVersionIdsOutput struct {
 // SecretVersion is a version as ListSecretVersionIds shows it. KmsKeyIds has the
 // keys that its data key is wrapped under: ARNs, or DefaultEncryptionKey.
 type SecretVersion struct {
-	VersionID     string   `json:"VersionId"`
-	VersionStages []string `json:",omitempty"`
-	KmsKeyIDs     []string `json:"KmsKeyIds,omitempty"`
-	CreatedDate   shape.Timestamp
+	VersionID        string          `json:"VersionId"`
+	VersionStages    []string        `json:",omitempty"`
+	LastAccessedDate shape.Timestamp `json:",omitzero"` // the day
+	KmsKeyIDs        []string        `json:"KmsKeyIds,omitempty"`
+	CreatedDate      shape.Timestamp
 }
 
 func listSecretVersionIDs(c *call, in *ListSecretVersionIdsInput) (*ListSecretVersionIdsOutput, error) {
@@ -141,6 +142,7 @@ func listSecretVersionIDs(c *call, in *ListSecretVersionIdsInput) (*ListSecretVe
 		}
 		out.Versions = append(out.Versions, SecretVersion{
 			VersionID: v.ID(), VersionStages: s.Stages(v), KmsKeyIDs: c.wrappingKeys(s, v), CreatedDate: stamp(v.Created()),
+			LastAccessedDate: c.lastReadVersion(s.ARN, v.ID()),
 		})
 	}
 	return out, nil

@@ -1,6 +1,6 @@
 // Package access is the view of who used what last: for every key its last
-// cryptographic use, for every secret the day it was read, for every access key
-// and every role its last call. The state is not rebuilt from uses, so what is
+// cryptographic use, for every secret and every version of it the day it was read,
+// for every access key and every role its last call. The state is not rebuilt from uses, so what is
 // shown of them comes from here.
 //
 // It keeps one entry for each of these, in memory, and is a function of the log
@@ -10,9 +10,12 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,13 +59,13 @@ type View struct {
 // entries are what the view knows.
 type entries struct {
 	keys       map[string]*use  // by key id
-	secrets    map[string]int32 // by ARN: days since the Unix epoch
+	secrets    map[string]reads // by ARN
 	accessKeys map[string]*made // by access key id, long-term ones
 	roles      map[string]*made // by unique id
 }
 
 func newEntries() *entries {
-	return &entries{keys: map[string]*use{}, secrets: map[string]int32{}, accessKeys: map[string]*made{}, roles: map[string]*made{}}
+	return &entries{keys: map[string]*use{}, secrets: map[string]reads{}, accessKeys: map[string]*made{}, roles: map[string]*made{}}
 }
 
 // use is the last cryptographic use of a key.
@@ -71,6 +74,60 @@ type use struct {
 	at        int64 // microseconds since the Unix epoch
 	n         uint64
 	request   [16]byte
+}
+
+// reads are the days on which the versions of a secret were read last. A version is
+// known by a hash of its id: there are as many of these as there are secrets, and a
+// day told of the wrong version in one pair of 2^64 harms nobody.
+type reads []readOn
+
+type readOn struct {
+	version uint64 // 0 = of versions that are gone
+	day     int32  // since the Unix epoch
+}
+
+// noted notes a read. It changes in place where it can.
+func (r reads) noted(version uint64, day int32) reads {
+	for i := range r {
+		if r[i].version == version {
+			r[i].day = max(r[i].day, day)
+			return r
+		}
+	}
+	return append(r, readOn{version, day})
+}
+
+// gone forgets a version, but not that the secret was read.
+func (r reads) gone(version uint64) reads {
+	for i := range r {
+		if r[i].version == version {
+			day := r[i].day
+			return slices.Delete(r, i, i+1).noted(0, day)
+		}
+	}
+	return r
+}
+
+// last is the last day of all.
+func (r reads) last() (day int32) {
+	for i := range r {
+		day = max(day, r[i].day)
+	}
+	return day
+}
+
+// hashVersion takes the id as it stands in a line, between its quotes.
+func hashVersion(inner []byte) uint64 {
+	if bytes.IndexByte(inner, '\\') >= 0 {
+		inner = []byte(event.Unquote(inner))
+	}
+	return hashOf(inner)
+}
+
+func hashOf(version []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(version)
+	return max(h.Sum64(), 1)
 }
 
 // made is the last call that was made with something.
@@ -166,12 +223,27 @@ func (v *View) Key(id string) (vault.KeyUse, bool) {
 func (v *View) Secret(arn string) (time.Time, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	day, ok := v.secrets[arn]
+	r, ok := v.secrets[arn]
 	if !ok {
 		return time.Time{}, false
 	}
-	return time.Unix(int64(day)*secondsOfDay, 0).UTC(), true
+	return beginning(r.last()), true
 }
+
+// SecretVersion implements vault.Accesses. The time is the beginning of a day.
+func (v *View) SecretVersion(arn, version string) (time.Time, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	hash := hashOf([]byte(version))
+	for _, on := range v.secrets[arn] {
+		if on.version == hash {
+			return beginning(on.day), true
+		}
+	}
+	return time.Time{}, false
+}
+
+func beginning(day int32) time.Time { return time.Unix(int64(day)*secondsOfDay, 0).UTC() }
 
 // AccessKey implements vault.Accesses.
 func (v *View) AccessKey(id string) (vault.CredentialUse, bool) {

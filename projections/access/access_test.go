@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -296,6 +297,62 @@ func TestLastUsedCredentials(t *testing.T) {
 	}
 }
 
+// TestLastAccessedVersions: each version has a day of its own, also when it has lost its
+// labels; the secret's is the last of them, also when that version is gone.
+func TestLastAccessedVersions(t *testing.T) {
+	w := newWorld(t, access.Options{})
+	admin := w.User("admin", vaulttest.Administrator)
+	token := func(n int) string { return fmt.Sprintf(`a "token" of any 32 characters \é%02d`, n) }
+	arn := admin.Call("secretsmanager:CreateSecret", M{"Name": "s", "SecretString": "1", "ClientRequestToken": token(1)}).OK()["ARN"].(string)
+	put := func(n int) {
+		admin.Call("secretsmanager:PutSecretValue", M{"SecretId": "s", "SecretString": "x", "ClientRequestToken": token(n)}).OK()
+	}
+	put(2)
+	put(3)
+	dates := func() string {
+		t.Helper()
+		var text []string
+		for _, v := range admin.Call("secretsmanager:ListSecretVersionIds", M{"SecretId": "s", "IncludeDeprecated": true}).OK()["Versions"].([]any) {
+			date := "never"
+			if at := v.(M)["LastAccessedDate"]; at != nil {
+				date = time.Unix(int64(at.(float64)), 0).UTC().Format("01-02")
+			}
+			text = append(text, date)
+		}
+		return strings.Join(text, " ")
+	}
+	if got := dates(); got != "never never never" {
+		t.Errorf("before any read: %s", got)
+	}
+	read := func(n int) {
+		admin.Call("secretsmanager:GetSecretValue", M{"SecretId": "s", "VersionId": token(n)}).OK()
+	}
+	read(1)
+	w.Days(1)
+	read(3)
+	admin.Call("secretsmanager:BatchGetSecretValue", M{"SecretIdList": []string{"s"}}).OK()
+	if got := dates(); got != "11-23 never 11-24" {
+		t.Errorf("after reads: %s", got)
+	}
+	w.Days(1)
+	read(1)
+	if got := dates(); got != "11-25 never 11-24" {
+		t.Errorf("after reads: %s", got)
+	}
+	// The first version is purged, and the secret keeps the day of it.
+	w.Given(&event.SecretVersionPurged{Secret: arn, Version: token(1)})
+	if got := dates(); got != "never 11-24" {
+		t.Errorf("after the purge: %s", got)
+	}
+	w.follow()
+	if at, ok := w.view.Secret(arn); !ok || at.Format("01-02") != "11-25" {
+		t.Errorf("the secret was read at %v", at)
+	}
+	if _, ok := w.view.SecretVersion(arn, token(1)); ok {
+		t.Error("a version that is gone has a day")
+	}
+}
+
 // TestForgets has entries end with what they are about.
 func TestForgets(t *testing.T) {
 	w := newWorld(t, access.Options{})
@@ -346,6 +403,10 @@ func answers(w *world, v *access.View) (text string) {
 	for _, s := range w.State.Secrets.After(vaulttest.Account, 0) {
 		at, ok := v.Secret(s.ARN)
 		text += fmt.Sprintln(s.ARN, at, ok)
+		for i := range s.Versions() {
+			at, ok := v.SecretVersion(s.ARN, s.Versions()[i].ID())
+			text += fmt.Sprintln(i, at, ok)
+		}
 	}
 	a := w.State.Identities.Account(vaulttest.Account)
 	for u := range a.Users.After("") {

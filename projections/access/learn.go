@@ -51,7 +51,7 @@ func (v *View) learn(c *eventstore.Stored) {
 	defer v.mu.Unlock()
 	for i, line := range c.Lines {
 		if event.ParseHeader(line, &v.header) == nil {
-			v.record(&v.header, c.First+uint64(i))
+			v.record(&v.header, line, c.First+uint64(i))
 		}
 		if c.Subject == eventstore.State {
 			v.forget(line)
@@ -59,7 +59,7 @@ func (v *View) learn(c *eventstore.Stored) {
 	}
 }
 
-func (v *View) record(h *event.Header, n uint64) {
+func (v *View) record(h *event.Header, line []byte, n uint64) {
 	if h.Via == nil {
 		v.called(h)
 	}
@@ -77,12 +77,33 @@ func (v *View) record(h *event.Header, n uint64) {
 			*u = use{operation, h.At, n, request}
 		}
 	} else if string(h.Op) == readOperation {
-		arn, _, _ := bytes.Cut(inner(h.Resources), []byte(`"`))
-		day := int32(h.At / 1e6 / secondsOfDay)
-		if old, ok := v.secrets[string(arn)]; len(arn) > 0 && (!ok || old != day) {
-			v.secrets[event.Unquote(arn)] = day
+		v.read(inner(h.Resources), readVersion(line), int32(h.At/1e6/secondsOfDay))
+	}
+}
+
+// read notes that a version of a secret was read. Of one that is read again on the same
+// day there is nothing new.
+func (v *View) read(arn, version []byte, day int32) {
+	if len(arn) == 0 || len(version) == 0 {
+		return
+	}
+	hash, old := hashVersion(version), v.secrets[string(arn)]
+	for i := range old {
+		if old[i].version == hash && old[i].day >= day {
+			return
 		}
 	}
+	v.secrets[event.Unquote(arn)] = old.noted(hash, day)
+}
+
+// readVersion is the version that a read was of: it stands in the record's event. Its
+// mark cannot stand in a text, where quotes are escaped.
+func readVersion(line []byte) []byte {
+	i := bytes.LastIndex(line, []byte(`{"type":"SecretValueRead"`))
+	if i < 0 {
+		return nil
+	}
+	return event.Member(line[i:], "version")
 }
 
 // called notes a call for its caller: those that a service makes on a caller's
@@ -142,6 +163,11 @@ func (v *View) forget(line []byte) {
 		switch string(eventType) {
 		case "KeyDeleted":
 			delete(v.keys, event.Unquote(event.Member(raw, "key")))
+		case "SecretVersionPurged":
+			arn := event.Unquote(event.Member(raw, "secret"))
+			if old, ok := v.secrets[arn]; ok {
+				v.secrets[arn] = old.gone(hashVersion(event.Member(raw, "version")))
+			}
 		case "SecretDeleted":
 			delete(v.secrets, event.Unquote(event.Member(raw, "secret")))
 		case "AccessKeyDeleted":

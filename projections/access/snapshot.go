@@ -18,7 +18,7 @@ import (
 )
 
 // snapshotFormat grows with every change of what is learned of a record.
-const snapshotFormat = 1
+const snapshotFormat = 2
 
 // A snapshot is a line of JSON that says what it is, a line for each entry, its
 // fields with tabs between them, and a line with the hex SHA-256 of all before. It
@@ -26,7 +26,7 @@ const snapshotFormat = 1
 // this one, or, after a loss of power, one whose digest is wrong.
 //
 //	key<TAB>id<TAB>operation<TAB>microseconds<TAB>n<TAB>request
-//	secret<TAB>ARN<TAB>days
+//	secret<TAB>ARN<TAB>hash of the version, hex<TAB>days
 //	accessKey<TAB>id<TAB>service<TAB>microseconds
 //	role<TAB>id<TAB>service<TAB>microseconds
 type snapshotHead struct {
@@ -83,9 +83,12 @@ func (v *View) encode() []byte {
 		dst = append(strconv.AppendUint(dst, u.n, 10), '\t')
 		dst = append(append(dst, event.FormatUUID(u.request)...), '\n')
 	}
-	for arn, day := range v.secrets {
-		dst = append(append(append(dst, "secret\t"...), arn...), '\t')
-		dst = append(strconv.AppendInt(dst, int64(day), 10), '\n')
+	for arn, r := range v.secrets {
+		for _, on := range r {
+			dst = append(append(append(dst, "secret\t"...), arn...), '\t')
+			dst = append(strconv.AppendUint(dst, on.version, 16), '\t')
+			dst = append(strconv.AppendInt(dst, int64(on.day), 10), '\n')
+		}
 	}
 	for kind, of := range map[string]map[string]*made{"accessKey": v.accessKeys, "role": v.roles} {
 		for id, m := range of {
@@ -160,12 +163,13 @@ func (v *View) decode(f []string) error {
 			return errors.Join(errEntry, err)
 		}
 		v.keys[f[1]] = &use{operation, at, uint64(n), request}
-	case f[0] == "secret" && len(f) == 3:
-		day, err := number(2)
-		if err != nil {
+	case f[0] == "secret" && len(f) == 4:
+		version, err := strconv.ParseUint(f[2], 16, 64)
+		day, err2 := number(3)
+		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
-		v.secrets[f[1]] = int32(day)
+		v.secrets[f[1]] = v.secrets[f[1]].noted(version, int32(day))
 	case (f[0] == "accessKey" || f[0] == "role") && len(f) == 4:
 		at, err := number(3)
 		if err != nil {
