@@ -106,7 +106,7 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 		usage = key.EncryptDecrypt
 	}
 	if !key.Fits(spec, usage) {
-		return nil, fault.New(fault.ValidationException, "KeyUsage %s is not compatible with KeySpec %s.", usage, spec)
+		return nil, fault.New(fault.ValidationException, "KeyUsage %s is not compatible with KeySpec %s", usage, spec)
 	}
 	origin := in.Origin
 	if origin == "" {
@@ -123,9 +123,6 @@ func (c *call) describeNewKey(in *CreateKeyInput) (*event.KeyCreated, error) {
 	tags, err := newTags(in.Tags)
 	if err != nil {
 		return nil, err
-	}
-	if len(tags) > key.MaxTagsPerKey {
-		return nil, fault.New(fault.TagException, "Too many tags")
 	}
 	return &event.KeyCreated{
 		Account: c.account, Manager: key.ManagerCustomer, Spec: spec, Usage: usage, Origin: origin,

@@ -23,6 +23,12 @@ func TestKMSRefusesInAWSWords(t *testing.T) {
 	blob := encrypt(admin, id, "x", nil)
 	admin.Call("kms:CreateAlias", m{"AliasName": "alias/taken", "TargetKeyId": id}).OK()
 	const incorrect = "The key ID in the request does not identify a CMK that can perform this operation."
+	tags := func(n int) (list []m) {
+		for i := range n {
+			list = append(list, m{"TagKey": fmt.Sprint("k", i), "TagValue": "v"})
+		}
+		return list
+	}
 	limit := func(value, member, constraint string) string {
 		return "1 validation error detected: Value " + value + "at '" + member + "' failed to satisfy constraint: Member must " + constraint
 	}
@@ -65,6 +71,13 @@ func TestKMSRefusesInAWSWords(t *testing.T) {
 		{"DeleteAlias", m{"AliasName": "a"}, fault.ValidationException, "Invalid identifier"},
 		{"EnableKeyRotation", m{"KeyId": "alias/taken"}, fault.NotFoundException, "Invalid keyId 'alias/taken'"},
 		{"TagResource", m{"KeyId": "unknown", "Tags": []m{}}, fault.NotFoundException, "Invalid keyId 'unknown'"},
+		{"TagResource", m{"KeyId": id, "Tags": []m{{"TagKey": "a", "TagValue": "1"}, {"TagKey": "a", "TagValue": "2"}}}, fault.TagException, "Duplicate tag keys"},
+		{"TagResource", m{"KeyId": id, "Tags": []m{{"TagKey": "AWS:a", "TagValue": "1"}}}, fault.TagException, "Tags beginning with aws: are reserved"},
+		{"TagResource", m{"KeyId": id, "Tags": tags(51)}, fault.TagException, "Too many tags"},
+		{"CreateKey", m{"Tags": tags(51)}, fault.TagException, "Too many tags"},
+		{"CreateKey", m{"Tags": []m{{"TagKey": "a", "TagValue": "1"}, {"TagKey": "b", "TagValue": strings.Repeat("v", 257)}}}, fault.ValidationException,
+			limit("'"+strings.Repeat("v", 257)+"' ", "tags.2.member.tagValue", "have length less than or equal to 256")},
+		{"CreateKey", m{"KeySpec": "RSA_2048", "KeyUsage": "KEY_AGREEMENT"}, fault.ValidationException, "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
 		{"GetParametersForImport", m{"KeyId": id, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}, fault.UnsupportedOperationException,
 			arn + " origin is AWS_KMS which is not valid for this operation."},
 	} {

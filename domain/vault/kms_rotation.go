@@ -85,7 +85,7 @@ func kmsRotateKeyOnDemand(c *call, in *KeyInput) (*KeyOutput, error) {
 		return nil, err
 	}
 	if k.OnDemandRotations() >= key.MaxOnDemandRotations {
-		return nil, fault.New(fault.LimitExceededException, "%s has been rotated on demand %d times, the most it can be.", k.ARN, key.MaxOnDemandRotations)
+		return nil, fault.New(fault.LimitExceededException, "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.ARN)
 	}
 	if err := c.rotate(k.Key, key.RotationOnDemand); err != nil {
 		return nil, err

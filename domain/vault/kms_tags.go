@@ -17,10 +17,13 @@ func init() {
 
 // newTags checks tags as a request brings them.
 func newTags(in []Tag) ([]event.Tag, error) {
+	if len(in) > key.MaxTagsPerKey {
+		return nil, fault.New(fault.TagException, "Too many tags")
+	}
 	tags := make([]event.Tag, 0, len(in))
 	for _, t := range in {
 		if strings.HasPrefix(strings.ToLower(t.TagKey), "aws:") {
-			return nil, fault.New(fault.TagException, "Tags may not start with aws:")
+			return nil, fault.New(fault.TagException, "Tags beginning with aws: are reserved")
 		}
 		if slices.ContainsFunc(tags, func(have event.Tag) bool { return have.Key == t.TagKey }) {
 			return nil, fault.New(fault.TagException, "Duplicate tag keys")

@@ -163,7 +163,7 @@ func TestRotationKeepsOldCiphertextReadable(t *testing.T) {
 	for range 22 {
 		admin.Call("kms:RotateKeyOnDemand", m{"KeyId": id}).OK()
 	}
-	admin.Call("kms:RotateKeyOnDemand", m{"KeyId": id}).Fails(fault.LimitExceededException, "25")
+	admin.Call("kms:RotateKeyOnDemand", m{"KeyId": id}).Fails(fault.LimitExceededException, "limit has been reached")
 }
 
 func TestAutomaticRotation(t *testing.T) {
