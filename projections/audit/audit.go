@@ -26,8 +26,46 @@
 // The journal is a write-ahead log with synchronous NORMAL: its frames have
 // checksums, so that a power loss takes whole transactions from the end and tears
 // none, which costs a block or two that are read again. What a disk changes later
-// is found by the checksum of each block. Damage, and a database that belongs to
-// another log, empty the view, and it is built again.
+// is found by the checksums of each block, its filter and its summary. Damage, and
+// a database that belongs to another log, empty the view, and it is built again.
+//
+// # The table events
+//
+// A SELECT asks one table, the records that the account may see, in the order of
+// n unless it says otherwise. NULL is what a record does not have.
+//
+//	n                INTEGER  index of the record in the log
+//	eventTime        TEXT     UTC with microseconds: 2026-11-23T10:04:57.123456Z
+//	eventSource      TEXT     kms.amazonaws.com
+//	eventName        TEXT     Decrypt
+//	readOnly         INTEGER  0 or 1
+//	type             TEXT     of the caller, as in userIdentity: IAMUser, AssumedRole, Root, AWSAccount, …
+//	principalId      TEXT     AIDA…, AROA…:session, an account for its root
+//	arn              TEXT     of the user, session or root
+//	accountId        TEXT     of the caller
+//	accessKeyId      TEXT     AKIA… or ASIA…
+//	userName         TEXT     what LookupEvents calls Username: user, session, root
+//	roleArn          TEXT     of a session's role
+//	invokedBy        TEXT     secretsmanager.amazonaws.com, when that service made the call for the caller
+//	sourceIPAddress  TEXT     the client, or the service that made the call
+//	userAgent        TEXT
+//	errorCode        TEXT     AccessDenied; NULL = it was carried out
+//	errorMessage     TEXT
+//	requestID        TEXT     shared by the records of one call
+//	eventID          TEXT     of this record
+//	resources        TEXT     ARNs, a JSON list: use json_each
+//	keyArn           TEXT     of the first KMS key among them
+//	secretArn        TEXT     of the first secret among them
+//	record           TEXT     the whole CloudTrail record, JSON: record ->> '$.requestParameters.keyId'
+//
+// Conditions with = or IN on the columns themselves, and with < and > on n and
+// eventTime, leave blocks out; record is read from the log, so the rest should
+// have narrowed the rows before. Compare eventTime with text of its own form,
+// '2026-11-23' or '2026-11-23T10:04', or with strftime('%Y-%m-%dT%H:%M:%SZ',
+// 'now', '-2 hours'): SQLite's own datetime has a space where this has a T.
+//
+// The bounds of a SELECT are in sql.go: five seconds, 64 MiB of memory, the rows
+// and bytes of one reply, no recursion, nothing but reading.
 //
 // Nothing here decides who may ask; that is domain/vault. Nothing secret can
 // enter, because the log has nothing secret.
@@ -36,14 +74,14 @@ package audit
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
-
-	"modernc.org/sqlite"
 
 	"github.com/keytrail/keytrail/eventstore"
 )
@@ -51,7 +89,7 @@ import (
 // schema is the layout of the database; schemaVersion changes with it and with
 // what terms a filter has.
 const (
-	schemaVersion = 1
+	schemaVersion = 2
 	schema        = `CREATE TABLE block (
 	first    INTEGER PRIMARY KEY, -- n of the first record
 	records  INTEGER NOT NULL,
@@ -59,6 +97,7 @@ const (
 	lastSeq  INTEGER NOT NULL,
 	earliest INTEGER NOT NULL,    -- microseconds since the Unix epoch
 	latest   INTEGER NOT NULL,
+	checksum INTEGER NOT NULL,    -- of the columns above
 	filter   BLOB NOT NULL,
 	body     BLOB NOT NULL
 ) STRICT`
@@ -69,7 +108,6 @@ const (
 type View struct {
 	path string
 	log  eventstore.Log
-	sql  *sqlite.Driver // with the module of the view's events
 
 	damaged atomic.Bool // found by a query: the next Cursor empties the view
 
@@ -87,10 +125,23 @@ type summary struct {
 	earliest, latest  int64
 }
 
+// checksum is what tells a summary from what a disk has made of it: a query
+// leaves out blocks by their summary alone.
+func (s *summary) checksum() uint32 {
+	var b []byte
+	for _, v := range []uint64{s.first, s.records, s.firstSeq, s.lastSeq, uint64(s.earliest), uint64(s.latest)} {
+		b = binary.BigEndian.AppendUint64(b, v)
+	}
+	return crc32.Checksum(b, castagnoli)
+}
+
 // Open opens the view's database, and makes or empties it when there is none, when
 // it is damaged, or when it was made of another log.
 func Open(ctx context.Context, path string, log eventstore.Log) (*View, error) {
-	v := &View{path: path, log: log, sql: &sqlite.Driver{}}
+	v := &View{path: path, log: log}
+	if _, err := sqlEngine(); err != nil {
+		return nil, err
+	}
 	err := v.open(ctx)
 	if err == nil {
 		err = v.check(ctx)
@@ -134,7 +185,7 @@ func (v *View) open(ctx context.Context) error {
 	if version != schemaVersion {
 		return fmt.Errorf("%w: schema version %d", errDamaged, version)
 	}
-	rows, err := db.QueryContext(ctx, "SELECT first, records, firstSeq, lastSeq, earliest, latest FROM block ORDER BY first")
+	rows, err := db.QueryContext(ctx, "SELECT first, records, firstSeq, lastSeq, earliest, latest, checksum FROM block ORDER BY first")
 	if err != nil {
 		return err
 	}
@@ -142,8 +193,12 @@ func (v *View) open(ctx context.Context) error {
 	var n, seq uint64
 	for rows.Next() {
 		var s summary
-		if err := rows.Scan(&s.first, &s.records, &s.firstSeq, &s.lastSeq, &s.earliest, &s.latest); err != nil {
+		var checksum uint32
+		if err := rows.Scan(&s.first, &s.records, &s.firstSeq, &s.lastSeq, &s.earliest, &s.latest, &checksum); err != nil {
 			return err
+		}
+		if checksum != s.checksum() {
+			return fmt.Errorf("%w: the summary of the block of n=%d has another checksum than it was written with", errDamaged, s.first)
 		}
 		if s.first != n || s.records == 0 || s.firstSeq != seq+1 || s.lastSeq < s.firstSeq {
 			return fmt.Errorf("%w: no block of n=%d, sequence %d", errDamaged, n, seq+1)
@@ -243,8 +298,8 @@ func (v *View) store(ctx context.Context) error {
 	b := &v.tail.block
 	b.end = fingerprint(&v.tail.newest)
 	s := summary{b.first, uint64(b.records), b.firstSeq, b.lastSeq(), b.earliest, b.latest}
-	_, err := v.db.ExecContext(ctx, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		int64(s.first), int64(s.records), int64(s.firstSeq), int64(s.lastSeq), s.earliest, s.latest, []byte(newFilter(b.terms())), b.encode())
+	_, err := v.db.ExecContext(ctx, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		int64(s.first), int64(s.records), int64(s.firstSeq), int64(s.lastSeq), s.earliest, s.latest, s.checksum(), newFilter(b.terms()).encode(), b.encode())
 	if err != nil {
 		return fmt.Errorf("audit: store the block of n=%d: %w", b.first, err)
 	}

@@ -136,6 +136,9 @@ func (r *renderer) render(record *event.Record) (vault.TrailRecord, error) {
 		}
 		out.Resources = append(out.Resources, vault.TrailResource{Type: res.typ, Name: res.arn})
 	}
+	if service == "sts" {
+		t.ResponseElements = withHiddenToken(t.ResponseElements)
+	}
 	for _, raw := range []*json.RawMessage{&t.RequestParameters, &t.ResponseElements} {
 		if len(*raw) == 0 {
 			*raw = json.RawMessage("null")
@@ -146,6 +149,27 @@ func (r *renderer) render(record *event.Record) (vault.TrailRecord, error) {
 		return out, fmt.Errorf("render the record: %w", err)
 	}
 	return out, nil
+}
+
+// hidden is what CloudTrail writes in the place of what it does not show.
+const hidden = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
+// withHiddenToken puts the session token's place into an answer of credentials.
+// AWS shows the token; here the log never had it.
+func withHiddenToken(response json.RawMessage) json.RawMessage {
+	var all, credentials map[string]json.RawMessage
+	if json.Unmarshal(response, &all) != nil || json.Unmarshal(all["credentials"], &credentials) != nil || credentials == nil {
+		return response
+	}
+	credentials["sessionToken"] = json.RawMessage(`"` + hidden + `"`)
+	var err error
+	if all["credentials"], err = json.Marshal(credentials); err != nil {
+		return response
+	}
+	if whole, err := json.Marshal(all); err == nil {
+		return whole
+	}
+	return response
 }
 
 func identity(who *event.Who, via string) userIdentity {

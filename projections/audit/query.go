@@ -28,6 +28,8 @@ type moment struct {
 	db     *sql.DB
 	blocks []summary
 	tail   block
+	kept   []*block // read for a query that comes back to them; the newest last
+	keep   int      // how many
 }
 
 func (v *View) moment() (*moment, error) {
@@ -108,9 +110,11 @@ func (m *moment) hits(ctx context.Context, s *search, ascending bool) iter.Seq2[
 				continue
 			}
 			x := s.in(b)
-			for i := range b.records {
+			first, end := x.part()
+			for i := first; i < end; i++ {
+				i := i
 				if !ascending {
-					i = b.records - 1 - i
+					i = first + end - 1 - i
 				}
 				if x.has(i) && !yield(hit{x, i}, nil) {
 					return
@@ -133,17 +137,32 @@ func (m *moment) candidate(ctx context.Context, s *search, k int) (*block, error
 	if b.first > s.to || b.first+b.records <= s.from || b.earliest > s.until || b.latest < s.since {
 		return nil, nil
 	}
-	var f filter
-	err := m.db.QueryRowContext(ctx, "SELECT filter FROM block WHERE first = ?", int64(b.first)).Scan((*[]byte)(&f))
-	if err != nil || len(f) == 0 {
+	for _, kept := range m.kept {
+		if kept.first == b.first {
+			return kept, nil
+		}
+	}
+	var raw []byte
+	if err := m.db.QueryRowContext(ctx, "SELECT filter FROM block WHERE first = ?", int64(b.first)).Scan(&raw); err != nil {
 		return nil, found(err, b.first)
+	}
+	f, err := decodeFilter(raw)
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range s.terms {
 		if !f.has(t) {
 			return nil, nil
 		}
 	}
-	return m.view.block(ctx, m.db, b.first)
+	read, err := m.view.block(ctx, m.db, b.first)
+	if err == nil && m.keep > 0 {
+		if len(m.kept) == m.keep {
+			m.kept = slices.Delete(m.kept, 0, 1)
+		}
+		m.kept = append(m.kept, read)
+	}
+	return read, err
 }
 
 func (v *View) block(ctx context.Context, db *sql.DB, first uint64) (*block, error) {
@@ -186,22 +205,11 @@ func (m *moment) records(ctx context.Context, q *vault.TrailQuery, answer *vault
 			answer.Next, answer.More = h.n(), true
 			return nil
 		}
-		line, err := lines.line(ctx, h.b, h.i)
+		rendered, err := m.rendered(ctx, &lines, r, h)
 		if err != nil {
 			return err
 		}
-		record, err := event.ParseLine(line)
-		if err != nil {
-			return fmt.Errorf("audit: n=%d: %w", h.n(), err)
-		}
-		if record.N != h.n() {
-			return fmt.Errorf("%w: n=%d is in the place of n=%d", errDamaged, record.N, h.n())
-		}
-		rendered, err := r.render(record)
-		if err != nil {
-			return fmt.Errorf("audit: n=%d: %w", h.n(), err)
-		}
-		weight += inReply(rendered.Event)
+		weight += entryBytes + inReply(rendered.Event)
 		if weight > answerBytes && len(answer.Records) > 0 {
 			answer.Next, answer.More = h.n(), true
 			return nil
@@ -211,15 +219,37 @@ func (m *moment) records(ctx context.Context, q *vault.TrailQuery, answer *vault
 	return nil
 }
 
-// inReply is how many bytes an event is as a JSON string with the rest of its
-// entry.
-func inReply(event []byte) int {
-	n := len(event) + 512
-	for _, c := range event {
-		switch c {
-		case '"', '\\':
+// rendered is a record that was found, as its account sees it.
+func (m *moment) rendered(ctx context.Context, lines *lineReader, r *renderer, h hit) (vault.TrailRecord, error) {
+	line, err := lines.line(ctx, h.b, h.i)
+	if err != nil {
+		return vault.TrailRecord{}, err
+	}
+	record, err := event.ParseLine(line)
+	if err != nil {
+		return vault.TrailRecord{}, fmt.Errorf("audit: n=%d: %w", h.n(), err)
+	}
+	if record.N != h.n() {
+		return vault.TrailRecord{}, fmt.Errorf("%w: n=%d is in the place of n=%d", errDamaged, record.N, h.n())
+	}
+	rendered, err := r.render(record)
+	if err != nil {
+		return rendered, fmt.Errorf("audit: n=%d: %w", h.n(), err)
+	}
+	return rendered, nil
+}
+
+// entryBytes is what an entry of LookupEvents has besides its event, about.
+const entryBytes = 512
+
+// inReply is how many bytes a text is as a JSON string.
+func inReply(text []byte) int {
+	n := len(text) + 2
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
 			n++
-		case '<', '>', '&':
+		case c == '<' || c == '>' || c == '&' || c < ' ':
 			n += 5
 		}
 	}
@@ -306,6 +336,8 @@ func actorName(value, account string) string {
 		return w.IssuerARN
 	case w.ARN != "":
 		return w.ARN
+	case w.ID != "":
+		return w.ID
 	}
-	return w.ID
+	return w.Type
 }

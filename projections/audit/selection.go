@@ -14,7 +14,7 @@ type search struct {
 	where        map[column][]vault.TrailCondition
 	from, to     uint64 // n, both included
 	since, until int64  // microseconds, both included
-	requests     []string
+	requests     []wantedID
 	terms        []uint64
 	nothing      bool // no record can satisfy it
 }
@@ -46,13 +46,13 @@ func newSearch(q *vault.TrailQuery) *search {
 			s.nothing = s.nothing || !ok
 			s.from, s.to = max(s.from, n), min(s.to, n)
 		case vault.TrailRequestID:
-			s.requests = append(s.requests, w.Value)
-			var id [16]byte
-			if parseUUID([]byte(w.Value), &id) {
-				s.terms = append(s.terms, term(vault.TrailRequestID, string(id[:])))
+			id := wantedID{text: w.Value}
+			if id.isUUID = parseUUID([]byte(w.Value), &id.uuid); id.isUUID {
+				s.terms = append(s.terms, term(vault.TrailRequestID, string(id.uuid[:])))
 			} else {
 				s.terms = append(s.terms, term(vault.TrailRequestID, w.Value))
 			}
+			s.requests = append(s.requests, id)
 		case vault.TrailKey, vault.TrailSecret:
 			s.where[colResources] = append(s.where[colResources], w)
 			s.terms = append(s.terms, term(vault.TrailResourceName, w.Value))
@@ -76,38 +76,66 @@ const (
 	mine    verdict = 1 << iota // caller or resource of the account
 	own                         // satisfies the conditions on a record of the account's own
 	foreign                     // satisfies them on a record of a foreign caller
+	judged                      // it has been worked out
 )
 
-// selection is a search over one block: a verdict for each code of each column.
+// selection is a search over one block: a verdict for each code of each column
+// that was come by.
 type selection struct {
 	*search
 	b         *block
 	who       []verdict
 	resources []verdict
-	plain     [columns][]bool // nil: every value will do
+	plain     [columns][]verdict // nil: every value will do
 }
+
+var judges = map[column]func(string, vault.TrailCondition) bool{colOp: opIs, colOutcome: outcomeIs, colSource: sourceIs}
 
 func (s *search) in(b *block) *selection {
 	x := &selection{search: s, b: b, who: make([]verdict, len(b.values[colWho])+1), resources: make([]verdict, len(b.values[colResources])+1)}
-	for i, v := range b.values[colWho] {
-		x.who[i+1] = s.judgeWho(v)
-	}
-	if len(s.where[colResources]) == 0 {
-		x.resources[0] = own | foreign
-	}
-	for i, v := range b.values[colResources] {
-		x.resources[i+1] = s.judgeResources(parseResources(v))
-	}
-	for c, judge := range map[column]func(string, vault.TrailCondition) bool{colOp: opIs, colOutcome: outcomeIs, colSource: sourceIs} {
-		if len(s.where[c]) == 0 {
-			continue
-		}
-		x.plain[c] = make([]bool, len(b.values[c])+1)
-		for i, v := range b.values[c] {
-			x.plain[c][i+1] = !slices.ContainsFunc(s.where[c], func(w vault.TrailCondition) bool { return !judge(text(v), w) })
+	for c := range judges {
+		if len(s.where[c]) > 0 {
+			x.plain[c] = make([]verdict, len(b.values[c])+1)
 		}
 	}
 	return x
+}
+
+func (x *selection) whoVerdict(code int) verdict {
+	if x.who[code] == 0 {
+		x.who[code] = judged
+		if code > 0 {
+			x.who[code] |= x.judgeWho(x.b.value(colWho, code))
+		}
+	}
+	return x.who[code]
+}
+
+func (x *selection) resourcesVerdict(code int) verdict {
+	if x.resources[code] == 0 {
+		x.resources[code] = judged
+		switch {
+		case code > 0:
+			x.resources[code] |= x.judgeResources(parseResources(x.b.value(colResources, code)))
+		case len(x.where[colResources]) == 0:
+			x.resources[code] |= own | foreign
+		}
+	}
+	return x.resources[code]
+}
+
+// plainly reports whether a value satisfies the conditions on its column.
+func (x *selection) plainly(c column, code int) bool {
+	if x.plain[c][code] == 0 {
+		x.plain[c][code] = judged
+		if code > 0 {
+			v, judge := text(x.b.value(c, code)), judges[c]
+			if !slices.ContainsFunc(x.where[c], func(w vault.TrailCondition) bool { return !judge(v, w) }) {
+				x.plain[c][code] |= own
+			}
+		}
+	}
+	return x.plain[c][code]&own != 0
 }
 
 func opIs(op string, w vault.TrailCondition) bool {
@@ -191,38 +219,61 @@ func resourceIs(r *resource, w vault.TrailCondition) bool {
 	return slices.Contains(r.names, w.Value)
 }
 
-// has reports whether the i-th record of the block is one of those looked for.
+// part is the range of the block's records whose n the search wants.
+func (x *selection) part() (first, end int) {
+	if x.from > x.b.first {
+		first = int(min(x.from-x.b.first, uint64(x.b.records)))
+	}
+	end = x.b.records
+	if x.to < x.b.next()-1 {
+		end = int(x.to + 1 - min(x.b.first, x.to+1))
+	}
+	return first, end
+}
+
+// has reports whether the i-th record of the block, one of its part, is one of
+// those looked for.
 func (x *selection) has(i int) bool {
-	who, resources := x.who[x.b.code(colWho, i)], x.resources[x.b.code(colResources, i)]
-	switch {
-	case who&mine != 0:
-		if who&resources&own == 0 {
-			return false
-		}
-	case resources&mine != 0:
-		if who&resources&foreign == 0 {
-			return false
-		}
-	default:
-		return false
-	}
-	if n := x.b.first + uint64(i); n < x.from || n > x.to {
-		return false
-	}
 	if at := x.b.at(i); at < x.since || at > x.until {
 		return false
 	}
-	for c, allowed := range x.plain {
-		if allowed != nil && !allowed[x.b.code(column(c), i)] {
-			return false
-		}
-	}
 	for _, id := range x.search.requests {
-		if x.b.requestID(i) != id {
+		if !x.b.hasRequest(i, id) {
 			return false
 		}
 	}
-	return true
+	for c, wanted := range x.plain {
+		if wanted != nil && !x.plainly(column(c), x.b.code(column(c), i)) {
+			return false
+		}
+	}
+	who := x.whoVerdict(x.b.code(colWho, i))
+	if who&mine != 0 && who&own == 0 {
+		return false
+	}
+	resources := x.resourcesVerdict(x.b.code(colResources, i))
+	switch {
+	case who&mine != 0:
+		return resources&own != 0
+	case resources&mine != 0:
+		return who&resources&foreign != 0
+	}
+	return false
+}
+
+// wantedID is a request id that is looked for.
+type wantedID struct {
+	text   string
+	uuid   [16]byte
+	isUUID bool
+}
+
+func (b *block) hasRequest(i int, id wantedID) bool {
+	code := b.code(colRequest, i)
+	if id.isUUID {
+		return code == 0 && string(b.request(i)) == string(id.uuid[:])
+	}
+	return code != 0 && text(b.value(colRequest, code)) == id.text
 }
 
 // requestID is the request id of the i-th record as text.
