@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -522,4 +523,46 @@ func BenchmarkApply(b *testing.B) {
 		check(b, v.Apply(ctx, []eventstore.Stored{{Commit: eventstore.Commit{Subject: eventstore.Use, Lines: lines}, Seq: seq}}))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(lines)), "ns/record")
+}
+
+// FuzzApply: no line, whatever it holds, ends the view, and what it learns of one
+// survives a restart or is learned again.
+func FuzzApply(f *testing.F) {
+	w := newWorld(f, access.Options{})
+	story(w)
+	for _, line := range w.Lines {
+		f.Add(line)
+	}
+	f.Add([]byte(`{"n":1,"at":"2026-11-23T18:00:00.123456Z","req":"r","op":"kms:Decrypt","who":{"type":"IAMUser","accessKey":"AKIA"},"outcome":"ok","resources":["a:key/` + "\t\n" + `"]}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if len(line) == 0 || bytes.IndexByte(line, '\n') >= 0 {
+			return
+		}
+		ctx := context.Background()
+		log := memlog.NewStore(memlog.Options{}).Open()
+		var writer storetest.Writer
+		writer.Append(t, log, writer.Commit(eventstore.State, string(line)))
+		o := access.Options{Snapshot: filepath.Join(t.TempDir(), "access.snapshot")}
+		v := access.Open(ctx, log, o)
+		catchUp(t, log, v)
+		v.Close()
+		again := access.Open(ctx, log, o)
+		catchUp(t, log, again)
+		again.Close()
+		entries := func() []string { // in order, without the digest
+			content, err := os.ReadFile(o.Snapshot)
+			check(t, err)
+			lines := strings.Split(string(content), "\n")
+			slices.Sort(lines[:len(lines)-2])
+			return lines[:len(lines)-2]
+		}
+		first := entries()
+		check(t, os.Remove(o.Snapshot))
+		check(t, again.Reset(ctx))
+		catchUp(t, log, again)
+		again.Close()
+		if second := entries(); !slices.Equal(first, second) {
+			t.Errorf("after a restart:\n%q\nread anew:\n%q", first, second)
+		}
+	})
 }
