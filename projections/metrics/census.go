@@ -60,7 +60,9 @@ type tally struct {
 	rotating   int // customer keys with automatic rotation
 	secrets    map[secretClass]int
 	secOlder   [len(olderThan)]int
-	never      int // secrets whose value was never replaced
+	under      map[string]int // secrets by the id of their key
+	byKey      []keyShare     // of under: the keys with most secrets, and all others as one
+	never      int            // secrets whose value was never replaced
 	grants     int
 	aliases    int
 	principals map[string]int
@@ -73,6 +75,12 @@ type tally struct {
 type keyClass struct{ state, manager string }
 
 type secretClass struct{ manager, state string }
+
+// keyShare is how many secrets are under a key.
+type keyShare struct {
+	account, id string
+	secrets     int
+}
 
 // States of secrets, in the words that KMS has for keys.
 const (
@@ -116,7 +124,7 @@ func (a *ages) cut() {
 func (c *Census) take() *tally {
 	now := c.o.Now()
 	t := &tally{
-		keys: map[keyClass]int{}, secrets: map[secretClass]int{}, principals: map[string]int{},
+		keys: map[keyClass]int{}, secrets: map[secretClass]int{}, principals: map[string]int{}, under: map[string]int{},
 		deletions: ages{limit: c.o.Named}, rotated: ages{limit: c.o.Named}, changed: ages{limit: c.o.Named},
 	}
 	for _, state := range []key.State{key.Enabled, key.Disabled, key.PendingDeletion} {
@@ -154,6 +162,7 @@ func (c *Census) take() *tally {
 			return last, len(list) > step
 		})
 	}
+	c.share(t)
 	t.deletions.cut()
 	t.rotated.cut()
 	t.changed.cut()
@@ -164,6 +173,29 @@ func (c *Census) visit(some func(st *vault.State, serial uint64) (last uint64, m
 	for serial, more := uint64(0), true; more; {
 		c.read(func(st *vault.State) { serial, more = some(st, serial) })
 	}
+}
+
+// share names the keys that have most secrets under them; ids decide between equals.
+func (c *Census) share(t *tally) {
+	ids := make([]string, 0, len(t.under))
+	for id := range t.under {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.under[b], t.under[a]), cmp.Compare(a, b))
+	})
+	others := keyShare{id: other}
+	c.read(func(st *vault.State) {
+		for i, id := range ids {
+			k := st.Keys.Get(id)
+			if k == nil || i >= c.o.Named {
+				others.secrets += t.under[id]
+				continue
+			}
+			t.byKey = append(t.byKey, keyShare{k.Account, id, t.under[id]})
+		}
+	})
+	t.byKey = append(t.byKey, others)
 }
 
 func (t *tally) key(k *key.Key, now time.Time) {
@@ -199,6 +231,7 @@ func (t *tally) secret(s *secret.Secret, keys *key.Store, now time.Time) {
 	if k := keys.Get(s.Key()); k != nil {
 		class.manager = k.Manager
 	}
+	t.under[s.Key()]++
 	if s.Scheduled() {
 		class.state = secretPending
 	}
@@ -238,6 +271,8 @@ var (
 		"When the key will be deleted, for the keys scheduled for deletion that are next.", []string{"account", "key_id"}, nil)
 	secretsDesc = prometheus.NewDesc("keytrail_secrets",
 		"Secrets by the manager of their key (CUSTOMER, AWS, or none for a key that is gone) and by state.", []string{"key_manager", "state"}, nil)
+	keySecretsDesc = prometheus.NewDesc("keytrail_key_secrets",
+		"Secrets under a KMS key, for the keys that have most; key_id is other for all others.", []string{"account", "key_id"}, nil)
 	secretsOlderDesc = prometheus.NewDesc("keytrail_secrets_unrotated",
 		"Secrets whose current value is older than so many days.", []string{"older_than_days"}, nil)
 	secretsNeverDesc = prometheus.NewDesc("keytrail_secrets_never_rotated",
@@ -252,7 +287,7 @@ var (
 
 // Describe sends what Collect may send.
 func (c *Census) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{keysDesc, keysOlderDesc, rotatingDesc, rotatedDesc, deletionDesc, secretsDesc,
+	for _, d := range []*prometheus.Desc{keysDesc, keysOlderDesc, rotatingDesc, rotatedDesc, deletionDesc, secretsDesc, keySecretsDesc,
 		secretsOlderDesc, secretsNeverDesc, valueDesc, grantsDesc, aliasesDesc, accountsDesc, principalsDesc} {
 		to <- d
 	}
@@ -274,6 +309,9 @@ func (c *Census) Collect(to chan<- prometheus.Metric) {
 	}
 	for class, n := range t.secrets {
 		send(secretsDesc, float64(n), class.manager, class.state)
+	}
+	for _, k := range t.byKey {
+		send(keySecretsDesc, float64(k.secrets), k.account, k.id)
 	}
 	for i, days := range olderThan {
 		send(keysOlderDesc, float64(t.keysOlder[i]), strconv.Itoa(days))

@@ -36,6 +36,7 @@ func TestCensus(t *testing.T) {
 		`keytrail_secrets{key_manager="CUSTOMER",state="Active"}`:     1,
 		`keytrail_secrets{key_manager="AWS",state="Active"}`:          1,
 		`keytrail_secrets{key_manager="AWS",state="PendingDeletion"}`: 1,
+		`keytrail_key_secrets{account="",key_id="other"}`:             0,
 		`keytrail_secrets_never_rotated`:                              1,
 		`keytrail_secrets_unrotated{older_than_days="30"}`:            0,
 		`keytrail_keys_unrotated{older_than_days="30"}`:               0,
@@ -63,6 +64,13 @@ func TestCensus(t *testing.T) {
 			}
 		}
 	}
+	by := secretsByKey(got)
+	if len(by) != 3 || by["other"] != 0 || by[v.State.Secrets.After(vaulttest.Account, 0)[0].Key()] != 1 {
+		t.Errorf("secrets by key are %v", by)
+	}
+	if by := secretsByKey(scrape(t, census(v, 1))); len(by) != 2 || by["other"] != 1 {
+		t.Errorf("with one named key, secrets by key are %v", by)
+	}
 	if deletions != 1 {
 		t.Errorf("%d keys are next to be deleted, want 1", deletions)
 	}
@@ -78,6 +86,16 @@ func TestCensus(t *testing.T) {
 	if got[`keytrail_keys{manager="CUSTOMER",state="PendingDeletion"}`] != 0 {
 		t.Error("a key whose window has ended is counted")
 	}
+}
+
+func secretsByKey(samples map[string]float64) map[string]float64 {
+	by := map[string]float64{}
+	for name, n := range samples {
+		if _, id, ok := strings.Cut(name, `,key_id="`); ok && strings.HasPrefix(name, "keytrail_key_secrets{") {
+			by[strings.TrimSuffix(id, `"}`)] = n
+		}
+	}
+	return by
 }
 
 func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }

@@ -19,6 +19,8 @@ var (
 		"Events of the log by type: what was changed or used.", []string{"type"}, nil)
 	sessionsDesc = prometheus.NewDesc("keytrail_sessions_issued_total",
 		"Temporary credentials that were issued, by operation.", []string{"operation"}, nil)
+	liveDesc = prometheus.NewDesc("keytrail_sessions",
+		"Temporary credentials that have not expired, to the minute, those among them whose role is gone.", nil, nil)
 	keyUsesDesc = prometheus.NewDesc("keytrail_key_uses_total",
 		"Cryptographic uses of the keys that are used most; key_id is other for all others.", []string{"account", "key_id"}, nil)
 	readsDesc = prometheus.NewDesc("keytrail_secret_reads_total",
@@ -31,7 +33,7 @@ var (
 
 // Describe sends what Collect may send.
 func (v *View) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{operationsDesc, denialsDesc, eventsDesc, sessionsDesc, keyUsesDesc, readsDesc, pendingUsesDesc, unreadableDesc} {
+	for _, d := range []*prometheus.Desc{operationsDesc, denialsDesc, eventsDesc, sessionsDesc, liveDesc, keyUsesDesc, readsDesc, pendingUsesDesc, unreadableDesc} {
 		to <- d
 	}
 }
@@ -66,6 +68,7 @@ func (v *View) Collect(to chan<- prometheus.Metric) {
 	for operation, n := range c.Sessions {
 		send(sessionsDesc, n, operation)
 	}
+	to <- prometheus.MustNewConstMetric(liveDesc, prometheus.GaugeValue, float64(c.Expiring.after(v.options.Now())))
 	for d, r := range map[*prometheus.Desc]*ranking{keyUsesDesc: c.KeyUses, readsDesc: c.Reads, pendingUsesDesc: c.Pending} {
 		for name, n := range r.Named {
 			account, resource, _ := strings.Cut(name, ":")

@@ -19,6 +19,7 @@ type counts struct {
 	KeyUses    *ranking             `json:"keyUses"`
 	Reads      *ranking             `json:"secretReads"`
 	Pending    *ranking             `json:"pendingKeyUses"`
+	Expiring   expiring             `json:"expiring"`
 	Unreadable uint64               `json:"unreadable"`
 }
 
@@ -31,7 +32,7 @@ type outcomes struct {
 func newCounts(named int) *counts {
 	return &counts{
 		Operations: map[string]*outcomes{}, Denials: map[denial]uint64{}, Events: map[string]uint64{}, Sessions: map[string]uint64{},
-		KeyUses: newRanking(named), Reads: newRanking(named), Pending: newRanking(named),
+		Expiring: expiring{}, KeyUses: newRanking(named), Reads: newRanking(named), Pending: newRanking(named),
 	}
 }
 
@@ -137,6 +138,7 @@ func (c *counts) event(operation string, eventType, raw []byte) {
 	case "SessionIssued":
 		_, name, _ := strings.Cut(operation, ":")
 		c.Sessions[name]++
+		c.Expiring.add(event.Member(raw, "expires"))
 	case "KeyDeleted":
 		gone := ":key/" + event.Unquote(event.Member(raw, "key"))
 		ended := func(name string) bool { return strings.HasSuffix(name, gone) }

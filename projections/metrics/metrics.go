@@ -33,6 +33,8 @@ type Options struct {
 	Named int
 	// Every is how often a snapshot is written while the log grows; 0 = 30 s.
 	Every time.Duration
+	// Now tells which sessions have expired; nil = time.Now.
+	Now func() time.Time
 	// Observe, if set, is told why a snapshot could not be used or written.
 	Observe func(error)
 }
@@ -67,6 +69,9 @@ type View struct {
 func Open(ctx context.Context, log eventstore.Log, o Options) (*View, error) {
 	if o.Every == 0 {
 		o.Every = 30 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Observe == nil {
 		o.Observe = func(error) {}

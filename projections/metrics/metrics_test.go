@@ -169,7 +169,8 @@ func TestCounts(t *testing.T) {
 		`keytrail_events_total{type="KeyCreated"}`:                                                                            3,
 		`keytrail_secret_reads_total{account="111122223333",secret="plain/two"}`:                                              1,
 		`keytrail_secret_reads_total{account="",secret="other"}`:                                                              0,
-		`keytrail_unreadable_records_total`:                                                                                   0,
+		`keytrail_sessions`:                 0,
+		`keytrail_unreadable_records_total`: 0,
 	} {
 		if value, ok := got[name]; !ok || value != want {
 			t.Errorf("%s is %v (there: %v), want %v", name, value, ok, want)
@@ -372,6 +373,50 @@ func TestCardinalityIsBounded(t *testing.T) {
 	}
 	if growth != float64(len(more)/2) {
 		t.Errorf("the series grew by %v, the key was used %d times", growth, len(more)/2)
+	}
+}
+
+// Sessions count until the minute in which they expire, and however many were
+// issued, no more is kept of them than of the last hours.
+func TestSessionsThatLast(t *testing.T) {
+	start := time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC)
+	issued := func(n int, expires time.Time) []byte {
+		line, err := (&event.Record{N: uint64(n), At: start, Op: "sts:AssumeRole", Outcome: event.OutcomeOK,
+			Events: []event.Event{&event.SessionIssued{AccessKey: "ASIA1", Principal: "AROA1", Expires: expires}}}).AppendLine(nil)
+		check(t, err)
+		return line
+	}
+	now := start
+	file := filepath.Join(t.TempDir(), "metrics")
+	live := func(lines [][]byte) float64 {
+		log := stored(t, lines, 50)
+		view := open(t, log, metrics.Options{Snapshot: file, Now: func() time.Time { return now }})
+		catchUp(t, log, view, 0)
+		view.Close()
+		again := open(t, log, metrics.Options{Snapshot: file, Now: func() time.Time { return now }})
+		same(t, "after a restart", scrape(t, again), scrape(t, view))
+		check(t, os.Remove(file))
+		if n := scrape(t, view)[`keytrail_sessions_issued_total{operation="AssumeRole"}`]; n != float64(len(lines)) {
+			t.Errorf("%v sessions were issued, want %d", n, len(lines))
+		}
+		return scrape(t, view)["keytrail_sessions"]
+	}
+	few := [][]byte{issued(0, start.Add(15*time.Minute)), issued(1, start.Add(time.Hour)), issued(2, start.Add(time.Hour)), issued(3, start.Add(36*time.Hour))}
+	for after, want := range map[time.Duration]float64{0: 4, 15 * time.Minute: 4, 16 * time.Minute: 3, 61 * time.Minute: 1, 37 * time.Hour: 0} {
+		now = start.Add(after)
+		if n := live(few); n != want {
+			t.Errorf("after %s there are %v sessions, want %v", after, n, want)
+		}
+	}
+	// One a minute for two weeks, each for an hour: 60 of them last, and the last.
+	const weeks = 14 * 24 * 60
+	var many [][]byte
+	for i := range weeks {
+		many = append(many, issued(i, start.Add(time.Duration(i+60)*time.Minute)))
+	}
+	now = start.Add((weeks - 1) * time.Minute)
+	if n := live(many); n != 61 {
+		t.Errorf("%v sessions last, want 61", n)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // snapshotFormat grows with every change of how the log is counted: what an
 // earlier program has counted is then counted anew.
-const snapshotFormat = 1
+const snapshotFormat = 2
 
 // The snapshot is one line of JSON and one with the hex SHA-256 of the first. It
 // is written aside and renamed, and not synced: a crash leaves the one before,

@@ -19,7 +19,7 @@ var (
 	diskSizeDesc = prometheus.NewDesc("keytrail_disk_size_bytes",
 		"Size of the file system of the data directory.", nil, nil)
 	connectionsDesc = prometheus.NewDesc("keytrail_connections",
-		"NATS connections of callers.", nil, nil)
+		"Connections by edge: on nats those of known callers, on http all.", []string{"edge"}, nil)
 	refusedDesc = prometheus.NewDesc("keytrail_refused_total",
 		"Connections and messages that were refused before anybody was known to be calling, by edge and reason, since the start.", []string{"edge", "reason"}, nil)
 	missedDesc = prometheus.NewDesc("keytrail_live_records_missed_total",
@@ -48,8 +48,8 @@ func (c *surroundings) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (c *surroundings) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
@@ -62,11 +62,12 @@ func (c *surroundings) Collect(to chan<- prometheus.Metric) {
 	edges := map[string]map[refusals.Reason]uint64{}
 	if api := c.server.api.Load(); api != nil {
 		figures := api.Figures()
-		gauge(connectionsDesc, float64(figures.Connections))
+		gauge(connectionsDesc, float64(figures.Connections), "nats")
 		counter(missedDesc, float64(figures.LiveMissed))
 		edges["nats"] = figures.Refused
 	}
 	if aws := c.server.aws.Load(); aws != nil {
+		gauge(connectionsDesc, float64(aws.Connections()), "http")
 		edges["http"] = aws.Refused()
 	}
 	for edge, refused := range edges {
@@ -79,7 +80,7 @@ func (c *surroundings) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-func (c *surroundings) embedded(counter func(*prometheus.Desc, float64, ...string), gauge func(*prometheus.Desc, float64)) {
+func (c *surroundings) embedded(counter, gauge func(*prometheus.Desc, float64, ...string)) {
 	ns := c.server.nats.NATS()
 	if v, err := ns.Varz(nil); err == nil {
 		counter(natsMessagesDesc, float64(v.InMsgs), "in")

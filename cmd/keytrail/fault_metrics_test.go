@@ -1,0 +1,187 @@
+package main_test
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// operational are the beginnings of the names of metrics that tell of the running
+// process. All others are derived from the log.
+var operational = []string{
+	"go_", "process_", "keytrail_log_", "keytrail_head_", "keytrail_call", "keytrail_connections", "keytrail_disk_", "keytrail_refused_total",
+	"keytrail_live_", "keytrail_nats_", "keytrail_store_", "keytrail_projection_",
+}
+
+// derived scrapes the metrics that come from the log, once all of it is counted.
+// Each start of a server is a record too; those are left out.
+func (p *process) derived(t testing.TB) map[string]float64 {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		_, body := p.ops(t, "/metrics")
+		samples := map[string]float64{}
+		for line := range strings.Lines(body) {
+			i := strings.LastIndexByte(line, ' ')
+			if strings.HasPrefix(line, "#") || i < 0 {
+				continue
+			}
+			value, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
+			if err != nil {
+				t.Fatalf("sample %q: %v", line, err)
+			}
+			samples[line[:i]] = value
+		}
+		if lag, ok := samples[`keytrail_projection_lag_commits{projection="metrics"}`]; ok && lag == 0 {
+			maps.DeleteFunc(samples, func(name string, _ float64) bool {
+				return strings.Contains(name, `operation="OpenLog"`) ||
+					slices.ContainsFunc(operational, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+			})
+			return samples
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the log is not counted after %s:\n%s", patience, body)
+		}
+	}
+}
+
+// busyHour is calls of every kind that is counted.
+func busyHour(t testing.TB, p *process) {
+	t.Helper()
+	admin := p.connect(t)
+	var k, doomed struct{ KeyMetadata struct{ KeyId string } }
+	must(t, admin, "kms", "CreateKey", object{}, &k)
+	must(t, admin, "kms", "CreateKey", object{}, &doomed)
+	var sealed struct{ CiphertextBlob string }
+	must(t, admin, "kms", "Encrypt", object{"KeyId": k.KeyMetadata.KeyId, "Plaintext": "aGVsbG8="}, &sealed)
+	for range 5 {
+		must(t, admin, "kms", "Decrypt", sealed, nil)
+	}
+	must(t, admin, "kms", "ScheduleKeyDeletion", object{"KeyId": doomed.KeyMetadata.KeyId, "PendingWindowInDays": 7}, nil)
+	refused := func(want, service, operation string, in object) {
+		t.Helper()
+		if _, err := invoke(t.Context(), admin, service, operation, in, nil); code(err) != want {
+			t.Fatalf("%s %s: %v, want %s", service, operation, err, want)
+		}
+	}
+	refused("KMSInvalidStateException", "kms", "Encrypt", object{"KeyId": doomed.KeyMetadata.KeyId, "Plaintext": "aGVsbG8="})
+	refused("NotFoundException", "kms", "DescribeKey", object{"KeyId": "alias/none"})
+	name := "busy/" + k.KeyMetadata.KeyId
+	must(t, admin, "secretsmanager", "CreateSecret", object{"Name": name, "SecretString": "x", "KmsKeyId": k.KeyMetadata.KeyId}, nil)
+	must(t, admin, "secretsmanager", "GetSecretValue", object{"SecretId": name}, nil)
+	must(t, admin, "sts", "GetSessionToken", object{}, nil)
+	arn, id, secret := newUser(t, admin, "user-"+k.KeyMetadata.KeyId)
+	must(t, admin, "kms", "CreateGrant", object{"KeyId": k.KeyMetadata.KeyId, "GranteePrincipal": arn, "Operations": []string{"Encrypt"}}, nil)
+	if _, err := invoke(t.Context(), p.connectAs(t, id, secret, ""), "kms", "Decrypt", sealed, nil); code(err) != "AccessDeniedException" {
+		t.Fatalf("Decrypt by a user without permission: %v", err)
+	}
+}
+
+// What is counted from the log is the same after kill -9, with and without what a
+// clean stop has put down before, and after a rebuild from nothing.
+func TestFaultMetricsSurvive(t *testing.T) {
+	dir := t.TempDir()
+	p := serve(t, dir)
+	busyHour(t, p)
+	first := p.derived(t)
+	for _, want := range []string{"keytrail_denials_total", "keytrail_key_uses_total", "keytrail_secret_reads_total", "keytrail_pending_key_uses_total",
+		"keytrail_sessions", "keytrail_sessions_issued_total", "keytrail_grants", "keytrail_key_secrets", "keytrail_key_deletion_timestamp_seconds",
+		"keytrail_key_material_timestamp_seconds", "keytrail_secret_value_timestamp_seconds", "keytrail_secrets_never_rotated"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(first)), func(name string) bool {
+			return (name == want || strings.HasPrefix(name, want+"{")) && first[name] > 0
+		}) {
+			t.Errorf("%s counts nothing", want)
+		}
+	}
+	p.kill()
+	p = serve(t, dir)
+	sameSamples(t, "after kill -9", p.derived(t), first)
+	p.stop(t)
+
+	p = serve(t, dir) // goes on from the snapshot
+	busyHour(t, p)
+	second := p.derived(t)
+	if second[`keytrail_operations_total{code="",operation="Decrypt",outcome="ok",service="kms"}`] <= first[`keytrail_operations_total{code="",operation="Decrypt",outcome="ok",service="kms"}`] {
+		t.Error("the second load is not counted")
+	}
+	p.kill()
+	p = serve(t, dir)
+	sameSamples(t, "after kill -9 with a snapshot", p.derived(t), second)
+	p.stop(t)
+	if err := os.Remove(filepath.Join(dir, "metrics.snapshot")); err != nil {
+		t.Fatal(err)
+	}
+	p = serve(t, dir)
+	sameSamples(t, "rebuilt", p.derived(t), second)
+}
+
+func sameSamples(t testing.TB, when string, got, want map[string]float64) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if value, ok := got[name]; !ok || value != want[name] {
+			t.Errorf("%s: %s is %v (there: %v), was %v", when, name, value, ok, want[name])
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: %s is new", when, name)
+		}
+	}
+}
+
+// The exposition satisfies Prometheus's own linter, and in OpenMetrics the
+// durations of calls carry the ids of requests.
+func TestExposition(t *testing.T) {
+	p := serve(t, t.TempDir())
+	busyHour(t, p)
+	admin := p.connect(t)
+	ids := map[string]bool{}
+	for range 3 {
+		time.Sleep(110 * time.Millisecond) // exemplars are a tenth of a second apart
+		ids[must(t, admin, "kms", "ListKeys", object{}, nil).RequestID] = true
+	}
+	line, _ := p.said("keytrail serves")
+	request, err := http.NewRequest(http.MethodGet, line["ops"].(string)+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if of := resp.Header.Get("Content-Type"); !strings.HasPrefix(of, "application/openmetrics-text") || !strings.HasSuffix(string(body), "# EOF\n") {
+		t.Errorf("asked for OpenMetrics, got %s", of)
+	}
+	known := false
+	for _, m := range regexp.MustCompile(`(?m)^keytrail_call_duration_seconds_bucket\{service="kms",le="[^"]+"\} \d+ # \{request_id="([^"]+)"\}`).FindAllSubmatch(body, -1) {
+		known = known || ids[string(m[1])]
+	}
+	if !known {
+		t.Errorf("no exemplar carries one of the request ids %v:\n%s", slices.Collect(maps.Keys(ids)), body)
+	}
+
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed (.ci/prometheus does it): the names of the metrics are not linted")
+	}
+	_, plain := p.ops(t, "/metrics")
+	lint := exec.Command(promtool, "check", "metrics")
+	lint.Stdin = strings.NewReader(plain)
+	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
