@@ -1,5 +1,13 @@
 package event
 
+import (
+	"maps"
+	"slices"
+)
+
+// Types lists the literal types of all events there are, in order.
+func Types() []string { return slices.Sorted(maps.Keys(catalogue)) }
+
 // catalogue maps the literal type of a stored event to an empty value of its
 // current shape. A name never leaves this table and never changes its meaning:
 // an added optional field keeps the version, a changed meaning gets a new one

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 // What the counters are called. Each counts records or events of the log from its
@@ -30,6 +32,8 @@ var (
 	unreadableDesc = prometheus.NewDesc("keytrail_unreadable_records_total",
 		"Records of the log that could not be read to be counted.", nil, nil)
 )
+
+var eventTypes = event.Types()
 
 // Describe sends what Collect may send.
 func (v *View) Describe(to chan<- *prometheus.Desc) {
@@ -64,6 +68,11 @@ func (v *View) Collect(to chan<- prometheus.Metric) {
 	}
 	for eventType, n := range c.Events {
 		send(eventsDesc, n, eventType)
+	}
+	for _, eventType := range eventTypes { // so that the first one is an increase
+		if c.Events[eventType] == 0 {
+			send(eventsDesc, 0, eventType)
+		}
 	}
 	for operation, n := range c.Sessions {
 		send(sessionsDesc, n, operation)

@@ -166,6 +166,7 @@ func TestCounts(t *testing.T) {
 		`keytrail_operations_total{code="UnknownOperationException",operation="other",outcome="invalid",service="other"}`:     1,
 		`keytrail_denials_total{access="use",reason="identity-policy",service="kms"}`:                                         2,
 		`keytrail_denials_total{access="any",reason="credentials",service="kms"}`:                                             1,
+		`keytrail_events_total{type="KeyRotated"}`:                                                                            0,
 		`keytrail_events_total{type="KeyCreated"}`:                                                                            3,
 		`keytrail_secret_reads_total{account="111122223333",secret="plain/two"}`:                                              1,
 		`keytrail_secret_reads_total{account="",secret="other"}`:                                                              0,
