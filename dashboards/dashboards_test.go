@@ -66,6 +66,7 @@ type panel struct {
 	Datasource               struct{ Type, UID string }
 	Targets                  []struct {
 		RefID, Expr string
+		Instant     bool
 		Datasource  struct{ UID string }
 	}
 	FieldConfig struct {

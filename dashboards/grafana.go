@@ -49,9 +49,9 @@ func (d Dashboard) JSON() ([]byte, error) {
 		"uid": d.UID, "title": d.Title, "description": d.Description, "tags": []string{"keytrail"},
 		"schemaVersion": 39, "version": 1, "editable": true, "graphTooltip": 1, "timezone": "", "refresh": "30s",
 		"time": object{"from": "now-6h", "to": "now"}, "annotations": object{"list": []object{epochs()}},
-		"links": []object{{"type": "dashboards", "title": "Keytrail", "tags": []string{"keytrail"}, "asDropdown": false,
+		"links": []object{{"type": "dashboards", "title": "Keytrail", "tags": []string{"keytrail"}, "asDropdown": false, "icon": "external link", "tooltip": "",
 			"includeVars": true, "keepTime": true, "targetBlank": false}},
-		"templating": object{"list": variables()},
+		"templating": object{"list": variables(d.Variables)},
 		"panels":     panels,
 	})
 	return out.Bytes(), err
@@ -59,10 +59,10 @@ func (d Dashboard) JSON() ([]byte, error) {
 
 func place(x, y, w, h int) object { return object{"x": x, "y": y, "w": w, "h": h} }
 
-// variables are the same on every dashboard, so that links carry them over.
-func variables() []object {
+// variables are two on every dashboard, so that links carry them over, and its own.
+func variables(own []Variable) []object {
 	const instances = `label_values(keytrail_log_writable, instance)`
-	return []object{
+	list := []object{
 		{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
 			"hide": 0, "multi": false, "includeAll": false, "options": []object{}, "current": object{}},
 		{"name": "instance", "label": "Instance", "type": "query", "datasource": datasource,
@@ -70,6 +70,20 @@ func variables() []object {
 			"hide": 0, "multi": true, "includeAll": true, "allValue": ".*", "options": []object{},
 			"current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}}},
 	}
+	for _, v := range own {
+		if v.Label == "" {
+			list = append(list, object{"name": v.Name, "label": v.Title, "type": "textbox", "query": v.Text, "hide": 0,
+				"options": []object{{"selected": true, "text": v.Text, "value": v.Text}},
+				"current": object{"selected": true, "text": v.Text, "value": v.Text}})
+			continue
+		}
+		values := fmt.Sprintf("label_values(%s, %s)", on(v.Query), v.Label)
+		list = append(list, object{"name": v.Name, "label": v.Title, "type": "query", "datasource": datasource,
+			"definition": values, "query": object{"query": values, "refId": v.Name}, "refresh": 2, "sort": 1,
+			"hide": 0, "multi": false, "includeAll": true, "allValue": ".*", "options": []object{},
+			"current": object{"selected": true, "text": "All", "value": "$__all"}})
+	}
+	return list
 }
 
 // epochs marks on every picture when a commit was not confirmed.
@@ -90,21 +104,23 @@ func (p Panel) json(id int, grid object) object {
 	}
 	targets := make([]object, 0, len(p.Queries))
 	for i, q := range p.Queries {
+		q.Instant = q.Instant || p.Kind == Table || p.Kind == BarGauge
 		target := object{"refId": string(rune('A' + i)), "datasource": datasource, "expr": q.Expr, "editorMode": "code",
-			"legendFormat": q.Legend, "range": !q.Instant, "instant": q.Instant, "exemplar": false}
+			"legendFormat": q.Legend, "range": !q.Instant, "instant": q.Instant, "exemplar": q.Exemplars}
 		if q.Legend == "" {
 			target["legendFormat"] = "__auto"
 		}
-		if q.Instant {
+		if p.Kind == Table {
 			target["format"] = "table"
 		}
 		targets = append(targets, target)
 	}
 	out["targets"] = targets
-	out["fieldConfig"] = object{"defaults": p.defaults(), "overrides": []object{}}
+	out["fieldConfig"] = object{"defaults": p.defaults(), "overrides": p.overrides()}
 	out["options"] = p.options()
 	if p.Kind == Table {
-		out["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "__name__": true, "job": true}}}}
+		out["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "__name__": true, "job": true},
+			"indexByName": object{}, "renameByName": object{"Value": p.Column}}}}
 	}
 	return out
 }
@@ -152,15 +168,33 @@ func (p Panel) defaults() object {
 	return d
 }
 
+func (p Panel) overrides() []object {
+	list := []object{}
+	if p.Kind == Table {
+		list = append(list, object{"matcher": object{"id": "byName", "options": p.Column},
+			"properties": []object{{"id": "custom.cellOptions", "value": object{"type": "color-text"}}}})
+	}
+	if p.Pick != nil {
+		url := "/d/" + p.Pick.Dashboard + "?${__url_time_range}&${datasource:queryparam}&${instance:queryparam}&var-" + p.Pick.Variable + "=${__value.raw:percentencode}"
+		list = append(list, object{"matcher": object{"id": "byName", "options": p.Pick.Column},
+			"properties": []object{{"id": "links", "value": []object{{"title": "Show this one alone", "url": url, "targetBlank": false}}}}})
+	}
+	return list
+}
+
 func (p Panel) options() object {
 	last := object{"values": false, "calcs": []string{"lastNotNull"}, "fields": ""}
 	switch p.Kind {
 	case Stat:
-		return object{"reduceOptions": last, "colorMode": "background", "graphMode": "area", "justifyMode": "auto", "textMode": "auto", "orientation": "auto"}
+		return object{"reduceOptions": last, "colorMode": "background", "graphMode": "area", "justifyMode": "auto", "textMode": "auto", "orientation": "auto",
+			"wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard"}
 	case BarGauge:
-		return object{"reduceOptions": last, "displayMode": "basic", "orientation": "horizontal", "showUnfilled": true}
+		return object{"reduceOptions": last, "displayMode": "basic", "orientation": "horizontal", "showUnfilled": true,
+			"valueMode": "color", "namePlacement": "auto", "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+			"legend": object{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}}}
 	case Table:
-		return object{"showHeader": true, "cellHeight": "sm", "footer": object{"show": false}}
+		return object{"showHeader": true, "cellHeight": "sm", "frameIndex": 0,
+			"footer": object{"show": false, "reducer": []string{"sum"}, "countRows": false, "fields": ""}}
 	}
 	return object{"legend": object{"displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": []string{"lastNotNull", "max"}},
 		"tooltip": object{"mode": "multi", "sort": "desc"}}

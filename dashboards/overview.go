@@ -1,9 +1,12 @@
 package dashboards
 
+import "strings"
+
 func overview() Dashboard {
 	return Dashboard{
 		UID: "keytrail-overview", Title: "Keytrail / Overview",
 		Description: "Is the vault serving, is what it answers on disk, who is asking for what, and does anything need a person.",
+		Variables:   []Variable{request},
 		Rows: []Row{
 			{Title: "Now", Height: 5, Panels: []Panel{
 				{Kind: Stat, Title: "Takes records", Unit: "short", Width: 4, Thresholds: yes(), Names: map[string]string{"0": "NO", "1": "yes"},
@@ -33,8 +36,8 @@ func overview() Dashboard {
 					Description: "ok; denied: the caller is not known or not allowed; invalid: it cannot be carried out as it was asked; failed: the vault could not.",
 					Queries:     []Query{query("{{outcome}}", `sum by (outcome) (rate(keytrail_operations_total{ON}[$__rate_interval]))`)}},
 				{Kind: TimeSeries, Title: "Duration, p99 by service", Unit: "s", Thresholds: rising(0.05, 0.25),
-					Description: "Time to the reply with the records on disk that 99 of 100 calls stay below. The buckets carry request ids as exemplars: look one up with keytrail audit explain.",
-					Queries:     []Query{query("{{service}}", `histogram_quantile(0.99, sum by (service, le) (rate(keytrail_call_duration_seconds_bucket{ON}[$__rate_interval])))`)}},
+					Description: "Time to the reply with the records on disk that 99 of 100 calls stay below. The points are single calls: their link puts the request id into the command lines below.",
+					Queries:     []Query{single(query("{{service}}", `histogram_quantile(0.99, sum by (service, le) (rate(keytrail_call_duration_seconds_bucket{ON}[$__rate_interval])))`))}},
 			}},
 			{Title: "What there is", Height: 5, Panels: []Panel{
 				{Kind: Stat, Title: "Customer keys", Unit: "short", Thresholds: []Threshold{{0, plain}},
@@ -49,28 +52,48 @@ func overview() Dashboard {
 				{Kind: Stat, Title: "Principals", Unit: "short", Thresholds: []Threshold{{0, plain}},
 					Description: "IAM users, groups and roles.",
 					Queries:     []Query{query("{{type}}", `sum by (type) (keytrail_principals{ON})`)}},
+				{Kind: Stat, Title: "Sessions", Unit: "short", Thresholds: []Threshold{{0, plain}},
+					Description: "Temporary credentials that have not expired.",
+					Queries:     []Query{query("sessions", `sum(keytrail_sessions{ON})`)}},
 				{Kind: Stat, Title: "Records", Unit: "short", Thresholds: []Threshold{{0, plain}},
 					Description: "Records in the log since its beginning.",
 					Queries:     []Query{query("records", `sum(keytrail_operations_total{ON})`)}},
 			}},
 			{Title: "What was changed", Panels: []Panel{
-				{Kind: TimeSeries, Title: "Changes by event", Unit: "ops", Width: 14,
+				{Kind: TimeSeries, Title: "Changes by event", Unit: "ops", Width: 9,
 					Description: "State-changing events of the log a second: what was made, changed and deleted.",
-					Queries:     []Query{query("{{type}}", `sum by (type) (rate(keytrail_events_total{ON, type!~"Encrypted|Decrypted|DataKey.*|SecretValueRead|SessionIssued"}[$__rate_interval]))`)}},
-				{Kind: Text, Title: "Look closer", Unit: "none", Width: 10, Description: "From a picture to the records behind it.",
+					Queries:     []Query{query("{{type}}", `sum by (type) (rate(keytrail_events_total{ON, type!~"Encrypted|Decrypted|DataKey.*|SecretValueRead|SessionIssued"}[$__rate_interval])) and sum by (type) (increase(keytrail_events_total{ON}[$__range])) > 0`)}},
+				{Kind: Table, Title: "Alerts", Unit: "short", Width: 6, Column: "Firing", Thresholds: rising(1, 1),
+					Description: "Alerts of prometheus/alerts.yml that fire now. Their annotations, in Prometheus, say what to do.",
+					Queries:     []Query{now(`count by (severity, alertname) (ALERTS{ON, alertname=~"Keytrail.*", alertstate="firing"})`)}},
+				{Kind: Text, Title: "Look closer", Unit: "none", Width: 9, Description: "From a picture to the records behind it.",
 					Markdown: ask("Every point of these pictures is a number of records. To see them:",
-						"keytrail audit query --since 1h", "keytrail audit query --since 1h --event ScheduleKeyDeletion", "keytrail audit tail",
-						"keytrail audit explain REQUEST-ID")},
+						"keytrail audit query "+span,
+						"keytrail audit query --event ScheduleKeyDeletion "+span,
+						"keytrail audit explain ${request}",
+						"keytrail audit tail",
+						lookup("ReadOnly", "false"))},
 			}},
 		},
 	}
 }
 
+// request is where an exemplar's link puts its request id.
+var request = Variable{Name: "request", Title: "Request id", Text: "REQUEST-ID"}
+
+// The time range of the dashboard, in the words of the command line.
+const (
+	from = "${__from:date:iso}"
+	span = "--since ${__from:date:iso} --until ${__to:date:iso}"
+)
+
+// lookup is LookupEvents over the time range.
+func lookup(attribute, value string) string {
+	return "aws --endpoint-url http://127.0.0.1:4566 cloudtrail lookup-events --start-time ${__from:date:iso} --end-time ${__to:date:iso} \\\n" +
+		"    --lookup-attributes AttributeKey=" + attribute + ",AttributeValue=" + value
+}
+
 // ask is text with command lines under it.
 func ask(text string, commands ...string) string {
-	out := text + "\n\n```\n"
-	for _, c := range commands {
-		out += c + "\n"
-	}
-	return out + "```\n"
+	return text + "\n\n```\n" + strings.Join(commands, "\n") + "\n```\n"
 }

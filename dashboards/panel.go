@@ -8,7 +8,18 @@ type Dashboard struct {
 	UID         string
 	Title       string
 	Description string
+	Variables   []Variable // beside those that all dashboards have
 	Rows        []Row
+}
+
+// Variable is a choice at the head of a dashboard: of the values of a label, All
+// among them, or, without Label, a text that is typed or handed over by a link.
+type Variable struct {
+	Name  string
+	Title string
+	Query string // metric{…} whose label's values are the choices, with ON as in panels
+	Label string
+	Text  string // what stands there at first, without Label
 }
 
 // Row is a line of panels under a heading. The panels share the width, 24 columns,
@@ -39,14 +50,26 @@ type Panel struct {
 	Thresholds  []Threshold       // nil: no colours
 	Names       map[string]string // what values mean, for example "1": "yes"
 	Stacked     bool
+	Column      string // what the value of a Table is called
+	Pick        *Pick
 	Markdown    string // of a Text panel
+}
+
+// Pick makes the cells of a table's column links that choose what they show in a
+// variable of a dashboard.
+type Pick struct {
+	Column    string
+	Dashboard string // UID
+	Variable  string
 }
 
 // Query is PromQL with the name of what it gives.
 type Query struct {
 	Expr    string
 	Legend  string // "" = the series' labels
-	Instant bool   // the latest value alone, for tables
+	Instant bool   // the latest value alone; always so in a Table or BarGauge
+
+	Exemplars bool // show single calls with their request ids as well
 }
 
 // Threshold colours values from At on; the first one has no At.
@@ -81,5 +104,20 @@ func yes() []Threshold { return []Threshold{{0, bad}, {1, good}} }
 func on(expr string) string { return strings.ReplaceAll(expr, "ON", `instance=~"$instance"`) }
 
 func query(legend, expr string) Query { return Query{Expr: on(expr), Legend: legend} }
+
+// older asks for the counts of a metric by age, the youngest first.
+func older(metric string) []Query {
+	var list []Query
+	for _, days := range []string{"30", "90", "180", "365"} {
+		list = append(list, query("over "+days+" days", "sum("+metric+`{ON, older_than_days="`+days+`"})`))
+	}
+	return list
+}
+
+// single shows single calls beside the curve.
+func single(q Query) Query {
+	q.Exemplars = true
+	return q
+}
 
 func now(expr string) Query { return Query{Expr: on(expr), Instant: true} }
