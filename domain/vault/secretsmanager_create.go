@@ -61,7 +61,7 @@ func createSecret(c *call, in *CreateSecretInput) (*SecretOutput, error) {
 		return nil, err
 	}
 	if len(in.AddReplicaRegions) > 0 {
-		return nil, fault.New(fault.InvalidRequestException, "Replication to other Regions is not supported.")
+		return nil, invalid("Invalid replica region. The vault has one Region, and its secrets no replicas.")
 	}
 	old, _ := c.st.Secrets.Find(c.account, in.Name)
 	if old != nil && !old.Gone(c.now()) {

@@ -78,7 +78,7 @@ func TestCreateRefusals(t *testing.T) {
 		"no such alias":    {m{"Name": "a", "SecretString": "y", "KmsKeyId": "alias/does-not-exist"}, fault.InvalidParameterException, "alias/does-not-exist"},
 		"no such key":      {m{"Name": "a", "KmsKeyId": "11111111-2222-3333-4444-555555555555"}, fault.InvalidParameterException, "11111111-2222-3333-4444-555555555555"},
 		"tag of AWS":       {m{"Name": "a", "Tags": []m{{"Key": "aws:x", "Value": "y"}}}, fault.InvalidParameterException, "aws:"},
-		"replicas":         {m{"Name": "a", "AddReplicaRegions": []m{{"Region": "eu-west-1"}}}, fault.InvalidRequestException, "Replication"},
+		"replicas":         {m{"Name": "a", "AddReplicaRegions": []m{{"Region": "eu-west-1"}}}, fault.InvalidParameterException, "Invalid replica region."},
 		"number for value": {m{"Name": "a", "SecretString": 7}, fault.SerializationException, ""},
 	} {
 		o := sm(admin, "CreateSecret", tt.in)
