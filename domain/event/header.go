@@ -3,7 +3,6 @@ package event
 import (
 	"fmt"
 	"strconv"
-	"time"
 )
 
 // Header is what a view indexes of a line: what stands before the decision and
@@ -117,9 +116,31 @@ func microseconds(quoted []byte) (int64, error) {
 		}
 		at++
 	}
-	t := time.Date(d[0], time.Month(d[1]), d[2], d[3], d[4], d[5], d[6]*1000, time.UTC)
-	if t.Year() != d[0] || t.Month() != time.Month(d[1]) || t.Day() != d[2] || t.Hour() != d[3] || t.Minute() != d[4] || t.Second() != d[5] {
+	year, month, day := d[0], d[1], d[2]
+	if month < 1 || month > 12 || day < 1 || day > daysOf(year, month) || d[3] > 23 || d[4] > 59 || d[5] > 59 {
 		return 0, fmt.Errorf("%q is no time", quoted)
 	}
-	return t.UnixMicro(), nil
+	seconds := ((daysSince1970(year, month, day)*24+d[3])*60+d[4])*60 + d[5]
+	return int64(seconds)*1e6 + int64(d[6]), nil
+}
+
+// daysOf is how many days the month has.
+func daysOf(year, month int) int {
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		return 29
+	}
+	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month-1]
+}
+
+// daysSince1970 counts the days of the Gregorian calendar; package time takes
+// several times as long, for every line of a view. Years begin in March here, so
+// that a leap day is the last of its year, and 400 years late, so that none is
+// negative.
+func daysSince1970(year, month, day int) int {
+	year += 400
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	const before = 146_097 + 719_468 // days in 400 years, and from the first of March of the year 0
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - before
 }

@@ -3,6 +3,7 @@ package event_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -100,6 +101,35 @@ func TestHeaderRefuses(t *testing.T) {
 	for i := range line {
 		var o event.Header
 		event.ParseHeader(line[:i], &o) // no panic
+	}
+}
+
+// A line's time is what package time makes of it, or no time at all.
+func TestHeaderTime(t *testing.T) {
+	line, err := headed().AppendLine(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := bytes.Cut(line, []byte(`"at":"`))
+	_, after, _ := bytes.Cut(rest, []byte(`"`))
+	check := func(at string) {
+		t.Helper()
+		var o event.Header
+		err := event.ParseHeader([]byte(string(before)+`"at":"`+at+`"`+string(after)), &o)
+		want, wrong := time.Parse("2006-01-02T15:04:05.000000Z", at)
+		if (err != nil) != (wrong != nil) || err == nil && o.At != want.UnixMicro() {
+			t.Errorf("%s is %d (%v), want %d (%v)", at, o.At, err, want.UnixMicro(), wrong)
+		}
+	}
+	for _, year := range []int{0, 1, 4, 100, 400, 1582, 1899, 1900, 1969, 1970, 2000, 2023, 2024, 2026, 2038, 2100, 2400, 9999} {
+		for month := range 14 {
+			for day := range 33 {
+				check(fmt.Sprintf("%04d-%02d-%02dT23:59:59.999999Z", year, month, day))
+			}
+		}
+	}
+	for _, clock := range []string{"00:00:00.000000", "12:34:56.789012", "24:00:00.000000", "23:60:00.000000", "23:59:60.000000", "2a:00:00.000000", "12:34:56;789012"} {
+		check("2026-11-27T" + clock + "Z")
 	}
 }
 

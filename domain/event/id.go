@@ -42,30 +42,31 @@ func ParseUUID(text []byte) (id [16]byte, ok bool) {
 	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return id, false
 	}
-	at := 0
-	for i := range id {
-		if at == 8 || at == 13 || at == 18 || at == 23 {
-			at++
-		}
-		high, low := hexDigit(text[at]), hexDigit(text[at+1])
-		if high > 15 || low > 15 {
-			return id, false
-		}
+	var wrong byte
+	for i, at := range uuidDigits {
+		high, low := hexValues[text[at]], hexValues[text[at+1]]
 		id[i] = high<<4 | low
-		at += 2
+		wrong |= high | low
+	}
+	if wrong > 15 {
+		return [16]byte{}, false
 	}
 	return id, true
 }
 
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// uuidDigits is where the two digits of each byte stand in a UUID.
+var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// hexValues of the digits, in lower case; 0xff = not one.
+var hexValues = func() (values [256]byte) {
+	for c := range values {
+		values[c] = 0xff
 	}
-	return 0xff
-}
+	for i, c := range []byte(hexDigits) {
+		values[c] = byte(i)
+	}
+	return values
+}()
 
 // FormatUUID writes a UUID as request ids have it.
 func FormatUUID(id [16]byte) string {
