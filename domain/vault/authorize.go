@@ -64,8 +64,8 @@ func (c *call) authorize(action string, on target, conds ...cond) error {
 // try judges the action without leaving a trace, for simulations, filters and
 // the lock-out check.
 func (c *call) try(action string, on target, conds ...cond) iam.Decision {
-	in := c.input(action, on, conds)
-	return iam.Evaluate(&in)
+	c.question = c.input(action, on, conds)
+	return iam.Evaluate(&c.question)
 }
 
 func (c *call) input(action string, on target, conds []cond) iam.Input {
@@ -119,14 +119,16 @@ func (c *call) denied(action, arn string, d *iam.Decision) error {
 // record leaves the judgement in the record, in ids short enough to store always.
 func (c *call) record(action, arn string, d *iam.Decision) {
 	check := event.Check{Action: action, Resource: arn, Allowed: d.Allowed, Road: d.Road.String()}
+	if c.rec.Decision == nil {
+		n := c.note()
+		n.decision.Allowed, n.decision.Checks = true, n.checks[:0]
+		c.rec.Decision, check.By = &n.decision, n.by[:0]
+	}
 	for i := range d.Matched {
 		check.By = append(check.By, matchID(&d.Matched[i]))
 	}
 	for i := range d.Missing {
 		check.Missing = append(check.Missing, d.Missing[i].String())
-	}
-	if c.rec.Decision == nil {
-		c.rec.Decision = &event.Decision{Allowed: true}
 	}
 	c.rec.Decision.Checks = append(c.rec.Decision.Checks, check)
 	c.rec.Decision.Allowed = c.rec.Decision.Allowed && d.Allowed
@@ -138,9 +140,8 @@ func matchID(m *iam.Match) string {
 	if m.Statement < 0 {
 		return m.Source
 	}
-	id := m.Source + "#" + strconv.Itoa(m.Statement)
 	if m.Sid != "" {
-		return id + ":" + m.Sid
+		return m.Source + "#" + strconv.Itoa(m.Statement) + ":" + m.Sid
 	}
-	return id
+	return m.Source + "#" + strconv.Itoa(m.Statement)
 }

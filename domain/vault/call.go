@@ -13,6 +13,7 @@ import (
 	"github.com/keytrail/keytrail/domain/envelope"
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/iam"
 	"github.com/keytrail/keytrail/domain/identity"
 	"github.com/keytrail/keytrail/domain/key"
 )
@@ -39,6 +40,12 @@ type call struct {
 	rec     event.Record
 	judged  conditions
 	extras  []byte
+	notes   *notes // what the record is put together in; nil until there is something
+
+	// Memory for one judgement at a time, which would else be most of what a call
+	// allocates.
+	question iam.Input
+	brought  [4]cond
 	// unknownUse: a policy has asked when a key was used, and nobody could tell.
 	unknownUse bool
 }
@@ -172,9 +179,10 @@ func forward[In, Out any](c *call, service, name string, in *In, handle func(*ca
 		actor: c.actor, account: c.account, via: c.service,
 		rec: event.Record{
 			At: c.rec.At, Request: c.rec.Request, Op: op.recorded, Who: c.rec.Who,
-			Via: c.service, Source: principal, Agent: principal, Params: op.shape.AppendAudit(make([]byte, 0, 256), in),
+			Via: c.service, Source: principal, Agent: principal,
 		},
 	}
+	f.rec.Params = op.shape.AppendAudit(f.note().params[:0], in)
 	out, err := handle(f, in)
 	if err != nil {
 		f.finish(nil, err)
@@ -199,15 +207,46 @@ func (c *call) emit(e event.Event) {
 }
 
 // used adds an event that changes no state.
-func (c *call) used(e event.Event) { c.rec.Events = append(c.rec.Events, e) }
+func (c *call) used(e event.Event) {
+	if c.rec.Events == nil {
+		c.rec.Events = c.note().events[:0]
+	}
+	c.rec.Events = append(c.rec.Events, e)
+}
 
 // resource adds an ARN to the resources of the record.
-func (c *call) resource(arn string) { c.rec.Resources = append(c.rec.Resources, arn) }
+func (c *call) resource(arn string) {
+	if c.rec.Resources == nil {
+		c.rec.Resources = c.note().resources[:0]
+	}
+	c.rec.Resources = append(c.rec.Resources, arn)
+}
+
+// notes is the memory of what most records have: parameters, one judgement, of one
+// or two statements, on one resource, and one event. A record that has more grows
+// out of it.
+type notes struct {
+	decision  event.Decision
+	checks    [1]event.Check
+	by        [2]string
+	resources [1]string
+	events    [1]event.Event
+	params    [256]byte
+	extras    [96]byte
+}
+
+// note is the memory of the call's record. It lasts as long as the decision.
+func (c *call) note() *notes {
+	if c.notes == nil {
+		c.notes = c.dec.note()
+	}
+	return c.notes
+}
 
 // extra adds a member to the record's additionalEventData.
 func (c *call) extra(name, value string) {
 	if c.extras == nil {
-		c.extras = append(make([]byte, 0, 96), '{')
+		c.extras = append(c.note().extras[:0], '{')
 	} else {
 		c.extras = append(c.extras, ',')
 	}

@@ -266,7 +266,7 @@ func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 			return nil, err
 		}
 		if wanted.Spec != key.SymmetricDefault {
-			if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(wanted.Key)...); err != nil {
+			if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(c, wanted.Key)...); err != nil {
 				return nil, err
 			}
 			return nil, algorithmMismatch(wanted.Key, x)
@@ -282,13 +282,13 @@ func (c *call) openCiphertext(x *ciphertext) (*ciphertext, error) {
 	}
 	if wanted.Key != nil && wanted.Key != k {
 		// Whoever may not use the key that it names is told so, and nothing of the blob.
-		if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(wanted.Key)...); err != nil {
+		if err := c.mayUse(&wanted, aliasesToo|otherAccount, x.action, x.conds(c, wanted.Key)...); err != nil {
 			return nil, err
 		}
 		return nil, incorrectKey()
 	}
 	named := namedKey{k, wanted.alias}
-	if err := c.mayUse(&named, aliasesToo|otherAccount, x.action, x.conds(k)...); err != nil {
+	if err := c.mayUse(&named, aliasesToo|otherAccount, x.action, x.conds(c, k)...); err != nil {
 		if wanted.Key == nil && fault.Is(err, fault.AccessDeniedException) {
 			return nil, noSuchCiphertextKey().Because(err)
 		}
@@ -318,7 +318,7 @@ func (c *call) openNamed(x *ciphertext) error {
 	if err != nil {
 		return err
 	}
-	if err := c.mayUse(&k, aliasesToo|otherAccount, x.action, x.conds(k.Key)...); err != nil {
+	if err := c.mayUse(&k, aliasesToo|otherAccount, x.action, x.conds(c, k.Key)...); err != nil {
 		return err
 	}
 	if err := k.Permits(x.operation, c.now()); err != nil {
@@ -331,9 +331,10 @@ func (c *call) openNamed(x *ciphertext) error {
 	return contextFits(k.Key, x.context)
 }
 
-// conds gives the conditions of its use of the key, with room for an alias.
-func (x *ciphertext) conds(k *key.Key) []cond {
-	conds := append(make([]cond, 0, 4), withContext(x.context), algorithmCondition(x.algorithm))
+// conds gives the conditions of its use of the key, in c's memory and with room
+// for an alias.
+func (x *ciphertext) conds(c *call, k *key.Key) []cond {
+	conds := append(c.brought[:0], withContext(x.context), algorithmCondition(x.algorithm))
 	if x.reEncryptTo != nil {
 		conds = append(conds, onSameKey(k, x.reEncryptTo))
 	}

@@ -51,7 +51,7 @@ func define[In, Out any](service, name string, k kind, handle func(*call, *In) (
 			if err := op.shape.Decode(body, in); err != nil {
 				return nil, invalidInput(c.service, err)
 			}
-			c.rec.Params = op.shape.AppendAudit(make([]byte, 0, 256), in)
+			c.rec.Params = op.shape.AppendAudit(c.note().params[:0], in)
 			out, err := handle(c, in)
 			if err != nil || out == nil {
 				return nil, err

@@ -113,7 +113,9 @@ type Decision struct {
 	Broken error
 
 	reply     Reply
-	body      []byte // memory of the reply's body, zeroed between its uses
+	body      []byte   // memory of the reply's body, zeroed between its uses
+	notes     []*notes // memory of the records, the first noted of them in use
+	noted     int
 	wipe      func()
 	materials map[string]*envelope.Material
 }
@@ -149,6 +151,22 @@ func (d *Decision) Forget() {
 		m.Destroy()
 	}
 	clear(d.Records)
-	*d = Decision{Records: d.Records[:0], body: d.body}
+	for _, n := range d.notes[:d.noted] {
+		*n = notes{}
+	}
+	*d = Decision{Records: d.Records[:0], body: d.body, notes: d.notes[:min(len(d.notes), maxNotes)]}
 	decisions.Put(d)
+}
+
+// maxNotes is how many records' memory a decision keeps: what a batch of calls in
+// one has beyond it goes.
+const maxNotes = 4
+
+// note is memory for one more record.
+func (d *Decision) note() *notes {
+	if d.noted == len(d.notes) {
+		d.notes = append(d.notes, new(notes))
+	}
+	d.noted++
+	return d.notes[d.noted-1]
 }

@@ -68,7 +68,9 @@ func newWorld(t testing.TB, change ...func(*awsapi.Options)) *world {
 		Stored: func(p engine.Published) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			for _, r := range p.Records {
+			for _, line := range p.Lines { // they last longer than p when they are read again
+				r, err := event.ParseLine(line)
+				check(t, err)
 				w.records = append(w.records, *r)
 			}
 		},

@@ -47,7 +47,7 @@ type Config struct {
 	Claim bool
 
 	// Stored, if set, is told of every commit's lines once they are on disk and
-	// before the replies go out. The lines are valid during the call only.
+	// before the replies go out. Lines and records are valid during the call only.
 	Stored func(Published)
 	// Changed, if set, is told when stored records have changed who may do what:
 	// credentials may have been revoked. It runs after the records are on disk.
