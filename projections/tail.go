@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -58,16 +59,10 @@ func (t *Tail) Stored(subject eventstore.Subject, seq, first uint64, lines [][]b
 
 // copied puts lines into one piece of memory.
 func copied(lines [][]byte) [][]byte {
-	size := 0
-	for _, line := range lines {
-		size += len(line)
-	}
-	memory := make([]byte, 0, size)
+	memory := bytes.Join(lines, nil)
 	own := make([][]byte, len(lines))
 	for i, line := range lines {
-		start := len(memory)
-		memory = append(memory, line...)
-		own[i] = memory[start:len(memory):len(memory)]
+		own[i], memory = memory[:len(line):len(line)], memory[len(line):]
 	}
 	return own
 }
@@ -97,6 +92,8 @@ func (t *Tail) Follow(ctx context.Context, from uint64, subjects []eventstore.Su
 		}
 		return fn(c)
 	}
+	patience := time.NewTimer(tailPatience)
+	defer patience.Stop()
 	var commits []eventstore.Stored
 	for ask := true; ; {
 		if err := ctx.Err(); err != nil {
@@ -129,20 +126,19 @@ func (t *Tail) Follow(ctx context.Context, from uint64, subjects []eventstore.Su
 			}
 		}
 		var err error
-		if ask, err = wait(ctx, moved); err != nil {
+		patience.Reset(tailPatience)
+		if ask, err = wait(ctx, moved, patience.C); err != nil {
 			return err
 		}
 	}
 }
 
-// wait returns when moved closes, or, with true, after tailPatience.
-func wait(ctx context.Context, moved <-chan struct{}) (bool, error) {
-	patience := time.NewTimer(tailPatience)
-	defer patience.Stop()
+// wait returns when moved closes, or, with true, when patience ends.
+func wait(ctx context.Context, moved <-chan struct{}, patience <-chan time.Time) (bool, error) {
 	select {
 	case <-moved:
 		return false, nil
-	case <-patience.C:
+	case <-patience:
 		return true, nil
 	case <-ctx.Done():
 		return false, ctx.Err()

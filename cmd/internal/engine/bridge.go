@@ -306,6 +306,7 @@ func (e *Engine) publish(r release) {
 	e.stored.Store(r.seq)
 	if e.cfg.Stored != nil {
 		p := Published{Subject: r.subject, Seq: r.seq, First: r.batch.First(), Lines: r.batch.Lines()}
+		p.Records = make([]*event.Record, 0, len(p.Lines))
 		for _, t := range r.tickets {
 			for i := range t.decision.Records {
 				p.Records = append(p.Records, &t.decision.Records[i])

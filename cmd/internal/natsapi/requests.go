@@ -103,13 +103,18 @@ func (s *Service) receive(msg *nats.Msg) {
 // work hands requests to the engine, which decides uses in this goroutine.
 func (s *Service) work(ctx context.Context) {
 	for {
+		var j job
 		select {
-		case j := <-s.queue:
-			s.queued.Add(-int64(len(j.msg.Data)))
-			s.carryOut(&j)
-		case <-ctx.Done():
-			return
+		case j = <-s.queue: // mostly, and at a third of the price
+		default:
+			select {
+			case j = <-s.queue:
+			case <-ctx.Done():
+				return
+			}
 		}
+		s.queued.Add(-int64(len(j.msg.Data)))
+		s.carryOut(&j)
 	}
 }
 
