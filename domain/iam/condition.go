@@ -9,6 +9,7 @@ import (
 // values of one of them ORed (and for a negated operator none may match).
 type condition struct {
 	operator     string // as written, for people
+	key          string // likewise
 	name, suffix string
 	test         test
 	negated      bool
@@ -113,7 +114,7 @@ func knownOperator(s string) bool {
 // compileCondition compiles one operator, key and list of values. Variables are
 // recognised in string and ARN values where the policy's version has them.
 func compileCondition(operator, key string, values []string, allow syntax) (condition, error) {
-	c := condition{operator: intern(operator)}
+	c := condition{operator: intern(operator), key: intern(key)}
 	c.name, c.suffix = SplitKey(key)
 	c.name, c.suffix = intern(c.name), intern(c.suffix)
 	var base string

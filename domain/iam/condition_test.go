@@ -199,7 +199,7 @@ func TestContextKeys(t *testing.T) {
 	p := parse(t, iam.IdentityPolicy, doc(
 		allow("kms:*", "arn:aws:kms:*:*:key/${aws:PrincipalTag/Dept}", when(`'StringEquals':{'kms:EncryptionContext:SecretARN':'x','AWS:UserName':'${aws:userid}'},'Null':{'aws:TagKeys':'true'}`)),
 		allow("kms:*", "*", when(`'StringLike':{'aws:username':'a*'}`))))
-	want := []string{"aws:principaltag/Dept", "aws:tagkeys", "aws:userid", "aws:username", "kms:encryptioncontext:SecretARN"}
+	want := []string{"AWS:UserName", "aws:PrincipalTag/Dept", "aws:TagKeys", "aws:userid", "kms:EncryptionContext:SecretARN"}
 	if got := iam.ContextKeys(p); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -72,14 +72,19 @@ type emptyContext struct{}
 func (emptyContext) Lookup(string, string) ([]string, bool, bool) { return nil, false, false }
 
 // ContextKeys lists the condition keys whose values p asks for, in conditions
-// and as variables: names lower-cased, suffixes as written, sorted, each once.
+// and as variables: as written, sorted, each once whatever its case.
 func ContextKeys(p *Policy) []string {
-	set := map[string]bool{}
-	note := func(name, suffix string) { set[joinKey(name, suffix)] = true }
+	set := map[string]string{} // by the key in lower case
+	note := func(key string) {
+		lower := strings.ToLower(key)
+		if have, ok := set[lower]; !ok || key < have {
+			set[lower] = key
+		}
+	}
 	fromPattern := func(q *pattern) {
 		for _, t := range q.tokens {
 			if t.kind == fromHere {
-				note(t.ref.name, t.ref.suffix)
+				note(t.ref.key)
 			}
 		}
 	}
@@ -90,14 +95,14 @@ func ContextKeys(p *Policy) []string {
 		}
 		for j := range st.conditions {
 			c := &st.conditions[j]
-			note(c.name, c.suffix)
+			note(c.key)
 			if t, ok := c.test.(interface{ patterns(func(*pattern)) }); ok {
 				t.patterns(fromPattern)
 			}
 		}
 	}
 	keys := make([]string, 0, len(set))
-	for key := range set {
+	for _, key := range set {
 		keys = append(keys, key)
 	}
 	sort.Strings(keys)

@@ -37,6 +37,7 @@ const (
 
 // variable is ${name} or ${name, 'fallback'}.
 type variable struct {
+	key          string // as written
 	name, suffix string
 	fallback     string
 	hasFallback  bool
@@ -129,7 +130,7 @@ func parseVariable(inside string) *variable {
 	if n := len(fallback); n >= 2 && fallback[0] == '\'' && fallback[n-1] == '\'' {
 		fallback = fallback[1 : n-1]
 	}
-	return &variable{name: intern(name), suffix: intern(suffix), fallback: fallback, hasFallback: has}
+	return &variable{key: intern(strings.TrimSpace(key)), name: intern(name), suffix: intern(suffix), fallback: fallback, hasFallback: has}
 }
 
 // match reports whether s as a whole matches. A pattern with a variable that

@@ -1,7 +1,9 @@
 package vault
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/keytrail/keytrail/domain/iam"
 )
@@ -52,6 +54,8 @@ func contextKeysOf(sources []iam.Source) *contextKeysOutput {
 	for _, s := range sources {
 		keys = append(keys, iam.ContextKeys(s.Policy)...)
 	}
-	slices.Sort(keys)
-	return &contextKeysOutput{slices.Compact(keys)}
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
+	})
+	return &contextKeysOutput{slices.CompactFunc(keys, strings.EqualFold)}
 }

@@ -71,7 +71,7 @@ func TestSimulateCustomPolicy(t *testing.T) {
 		t.Errorf("without context: %s", got)
 	}
 	result := admin.Call("iam:SimulateCustomPolicy", in).OK()["EvaluationResults"].([]any)[0].(m)
-	if got := fmt.Sprint(result["MissingContextValues"]); got != "[aws:principaltag/team aws:requesttag/team]" {
+	if got := fmt.Sprint(result["MissingContextValues"]); got != "[aws:PrincipalTag/team aws:RequestTag/team]" {
 		t.Errorf("missing %s", got)
 	}
 	in["ContextEntries"] = []m{
@@ -96,7 +96,7 @@ func TestSimulateCustomPolicy(t *testing.T) {
 	}
 	admin.Call("iam:SimulateCustomPolicy", m{"PolicyInputList": []string{"{}"}, "ActionNames": []string{"kms:Encrypt"}}).Fails(fault.InvalidInput, "Syntax errors")
 	keys := admin.Call("iam:GetContextKeysForCustomPolicy", m{"PolicyInputList": []string{policy}}).OK()["ContextKeyNames"]
-	if fmt.Sprint(keys) != "[aws:principaltag/team aws:requesttag/team]" {
+	if fmt.Sprint(keys) != "[aws:PrincipalTag/team aws:RequestTag/team]" {
 		t.Errorf("keys %v", keys)
 	}
 }
@@ -145,7 +145,7 @@ func TestSimulateWithResourcePolicyAndCaller(t *testing.T) {
 	admin.Call("iam:SimulateCustomPolicy", in).Fails(fault.InvalidInput, "Invalid caller ARN")
 	keys := admin.Call("iam:GetContextKeysForPrincipalPolicy", m{"PolicySourceArn": alice.ARN, "PolicyInputList": []string{
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`}}).OK()["ContextKeyNames"]
-	if fmt.Sprint(keys) != "[aws:securetransport]" {
+	if fmt.Sprint(keys) != "[aws:SecureTransport]" {
 		t.Errorf("keys %v", keys)
 	}
 	role := createRole(admin, "R", trust(alice.ARN))
