@@ -87,6 +87,9 @@ func stsAssumeRole(c *call, in *assumeRoleInput) (*assumeRoleOutput, error) {
 		return nil, fault.New(fault.ValidationError, "%s is invalid", in.RoleARN)
 	}
 	c.resource(in.RoleARN)
+	if err := noMFA(in.SerialNumber, in.TokenCode); err != nil {
+		return nil, err
+	}
 	s, err := c.sessionTags(in)
 	if err != nil {
 		return nil, err

@@ -106,6 +106,18 @@ func notWithSession(operation string) error {
 	return fault.New(fault.AccessDenied, "Cannot call %s with session credentials", operation)
 }
 
+// noMFA refuses a device of multi-factor authentication, since nobody has one. To pass
+// over it would make a session that its caller takes for a stronger one.
+func noMFA(serial, code string) error {
+	switch {
+	case serial == "" && code == "":
+		return nil
+	case serial == "" || code == "":
+		return fault.New(fault.AccessDenied, "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
+	}
+	return fault.New(fault.AccessDenied, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+}
+
 const (
 	defaultSessionToken = 43200 // seconds
 	rootSessionToken    = 3600  // the root's default and most
@@ -118,8 +130,8 @@ func stsGetSessionToken(c *call, in *sessionTokenInput) (*sessionTokenOutput, er
 	if a.Principal.Type == iam.RoleSession || !a.Issued.IsZero() {
 		return nil, notWithSession("GetSessionToken")
 	}
-	if in.SerialNumber != "" || in.TokenCode != "" {
-		return nil, fault.New(fault.AccessDenied, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	if err := noMFA(in.SerialNumber, in.TokenCode); err != nil {
+		return nil, err
 	}
 	const action = "sts:GetSessionToken"
 	if d := c.try(action, plain("*")); d.Road == iam.DeniedExplicit {

@@ -133,6 +133,8 @@ func TestAssumeRoleFaults(t *testing.T) {
 		{"too long a session policy", admin, "open", m{"Policy": strings.Repeat(" ", 2049)}, fault.ValidationError, "2048"},
 		{"tags that differ in case", admin, "open", m{"Tags": []m{{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}}}, fault.InvalidParameterValue, "Duplicate tag keys"},
 		{"too much", admin, "open", m{"Tags": long}, fault.PackedPolicyTooLarge, "%"},
+		{"a device", admin, "open", m{"SerialNumber": "arn:aws:iam::111122223333:mfa/admin", "TokenCode": "123456"}, fault.AccessDenied, "invalid MFA one time pass code"},
+		{"a device without its code", admin, "open", m{"SerialNumber": "arn:aws:iam::111122223333:mfa/admin"}, fault.AccessDenied, "must provide both MFA serial number and one time pass code"},
 		{"a bad name", admin, "open", m{"RoleSessionName": "a b"}, fault.ValidationError, "roleSessionName"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
