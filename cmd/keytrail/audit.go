@@ -12,9 +12,9 @@ import (
 
 func auditCommand() *cobra.Command {
 	c := &connection{}
-	cmd := &cobra.Command{Use: "audit", Short: "The trail: watch it, look a record up, ask why", Args: noVerb, RunE: help}
+	cmd := &cobra.Command{Use: "audit", Short: "The trail: ask it, watch it, export it, look a record up, ask why", Args: noVerb, RunE: help}
 	c.bind(cmd)
-	cmd.AddCommand(auditTailCommand(c), auditShowCommand(c), auditExplainCommand(c))
+	cmd.AddCommand(auditQueryCommand(c), auditTailCommand(c), auditExportCommand(c), auditShowCommand(c), auditExplainCommand(c))
 	return cmd
 }
 
@@ -33,63 +33,6 @@ type line struct {
 		Type, ARN string
 	} `json:"who"`
 	Resources []string `json:"resources"`
-}
-
-func auditTailCommand(c *connection) *cobra.Command {
-	var op, outcome string
-	cmd := &cobra.Command{
-		Use: "tail", Short: "Print records as they are stored, until interrupted", Args: exactly(0),
-		Long: `Print the account's records as they are stored, until interrupted. Needs the IAM action
-keytrail:TailRecords. A terminal gets a line a record, everything else the stored JSON lines.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conn, err := c.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			w := cmd.OutOrStdout()
-			stop, err := conn.Tail(cmd.Context(), func(raw []byte) {
-				var l line
-				if json.Unmarshal(raw, &l) != nil || !strings.Contains(strings.ToLower(l.Op), strings.ToLower(op)) ||
-					outcome != "" && !strings.EqualFold(l.Outcome, outcome) {
-					return
-				}
-				if c.json || !terminal(w) {
-					fmt.Fprintf(w, "%s\n", raw)
-					return
-				}
-				printLine(w, l)
-			})
-			if err != nil {
-				return fmt.Errorf("watch the trail: %w", err)
-			}
-			defer stop()
-			fmt.Fprintln(cmd.ErrOrStderr(), faint(cmd.ErrOrStderr(), "watching; ctrl-C ends"))
-			<-cmd.Context().Done()
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&op, "op", "", "only operations that contain this, e.g. kms:Decrypt or secretsmanager")
-	cmd.Flags().StringVar(&outcome, "outcome", "", "only this outcome: ok or an error code")
-	return cmd
-}
-
-func printLine(w io.Writer, l line) {
-	op := l.Op
-	if l.Via != "" {
-		op += " via " + l.Via
-	}
-	outcome := fmt.Sprintf("%-12s", l.Outcome) // colour has no width
-	if l.Outcome == "ok" {
-		outcome = green(w, outcome)
-	} else {
-		outcome = red(w, outcome)
-	}
-	who := l.Who.ARN
-	if who == "" {
-		who = l.Who.Type
-	}
-	fmt.Fprintf(w, "%8d  %s  %-40s %s %s %s\n", l.N, l.At[:min(len(l.At), 23)], op, outcome, who, faint(w, strings.Join(l.Resources, " ")))
 }
 
 func auditShowCommand(c *connection) *cobra.Command {

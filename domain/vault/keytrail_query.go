@@ -53,9 +53,10 @@ type queryAuditOutput struct {
 }
 
 type queriedRecord struct {
-	N     uint64          `json:"N"`
-	At    string          `json:"At"`    // with microseconds, which the event does not have
-	Event json.RawMessage `json:"Event"` // the CloudTrail record
+	N         uint64          `json:"N"`
+	At        string          `json:"At"`    // with microseconds, which the event does not have
+	Event     json.RawMessage `json:"Event"` // the CloudTrail record
+	Resources []TrailResource `json:"Resources"`
 }
 
 // auditQuery is the question of a QueryAudit: conditions that all hold, or one
@@ -156,7 +157,7 @@ func keytrailQueryAudit(c *call, in *queryAuditInput) (*queryAuditOutput, error)
 	}
 	for i := range answer.Records {
 		r := &answer.Records[i]
-		out.Records = append(out.Records, queriedRecord{N: r.N, At: r.At.Format(time.RFC3339Nano), Event: r.Event})
+		out.Records = append(out.Records, queriedRecord{N: r.N, At: r.At.Format(time.RFC3339Nano), Event: r.Event, Resources: r.Resources})
 	}
 	if answer.More {
 		out.NextToken, err = c.newTrailToken(in, answer.Next, answer.Through)

@@ -10,6 +10,7 @@ import (
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/eventstore"
+	"github.com/keytrail/keytrail/projections/audit"
 )
 
 // TestQueryAgainstAScan: conditions of all kinds, together and with times, find
@@ -255,5 +256,44 @@ func TestQueriesBesideTheWriter(t *testing.T) {
 	close(stop)
 	for range 3 {
 		check(t, <-failed)
+	}
+}
+
+// TestMatcher: a line on its own matches exactly when the view finds its record.
+func TestMatcher(t *testing.T) {
+	w := newWritten(t, 16).write(600, 20)
+	v := w.newView()
+	matched := 0
+	for range 150 {
+		q := query(pick(w.world, mine, other))
+		q.Limit = 1000
+		for range 1 + w.IntN(2) {
+			if c := w.condition(); c.Field != vault.TrailEventID {
+				q.Where = append(q.Where, c)
+			}
+		}
+		m := audit.NewMatcher(q.Account, q.Where)
+		got := []uint64{}
+		for i := range w.records {
+			r := &w.records[i]
+			raw, err := r.AppendLine(nil)
+			check(t, err)
+			ok, err := m.Match(raw)
+			check(t, err)
+			if ok {
+				got = append(got, r.N)
+			}
+		}
+		q.Ascending = true
+		if want := list(t, v, q); !slices.Equal(got, want) {
+			t.Fatalf("%+v\nmatched %v\nwant    %v", q, got, want)
+		}
+		matched += len(got)
+	}
+	if matched < 1000 {
+		t.Errorf("%d lines matched in all", matched)
+	}
+	if _, err := audit.NewMatcher(mine, nil).Match([]byte("{}")); err == nil {
+		t.Error("what is no record is matched")
 	}
 }

@@ -15,6 +15,9 @@ import (
 // the server's INFO), so the tokens prove who is calling and from where. The
 // first form proves who; from where is known as long as all connections of the
 // access key come from one address.
+//
+// audit.Query is another name of keytrail.QueryAudit: on NATS the trail is asked
+// where one looks for it. Policies and records know the operation by one name.
 const (
 	apiPrefix   = "keytrail.api."
 	inboxPrefix = "_INBOX."
@@ -52,6 +55,9 @@ func parseSubject(subject string) (address, bool) {
 	a.operation = rest
 	if a.service == "" || a.operation == "" || strings.Contains(a.operation, ".") {
 		return address{}, false
+	}
+	if a.service == "audit" && a.operation == "Query" {
+		a.service, a.operation = "keytrail", "QueryAudit"
 	}
 	return a, true
 }

@@ -11,6 +11,9 @@ func TestParseSubject(t *testing.T) {
 	for subject, want := range map[string]address{
 		"keytrail.api." + key + ".kms.Decrypt":    {accessKey: key, service: "kms", operation: "Decrypt"},
 		"keytrail.api." + key + ".17.kms.Decrypt": {accessKey: key, connection: 17, service: "kms", operation: "Decrypt"},
+		"keytrail.api." + key + ".audit.Query":    {accessKey: key, service: "keytrail", operation: "QueryAudit"},
+		"keytrail.api." + key + ".5.audit.Query":  {accessKey: key, connection: 5, service: "keytrail", operation: "QueryAudit"},
+		"keytrail.api." + key + ".audit.Others":   {accessKey: key, service: "audit", operation: "Others"},
 		"keytrail.api." + key + ".17.Decrypt":     {accessKey: key, service: "17", operation: "Decrypt"},
 	} {
 		if got, ok := parseSubject(subject); !ok || got != want {
@@ -33,6 +36,7 @@ func TestParseSubject(t *testing.T) {
 func FuzzParseSubject(f *testing.F) {
 	for _, s := range []string{
 		"keytrail.api." + key + ".kms.Decrypt", "keytrail.api." + key + ".17.kms.Decrypt", "keytrail.api." + key + ".17.kms.", "keytrail.api.>",
+		"keytrail.api." + key + ".audit.Query",
 	} {
 		f.Add(s)
 	}
@@ -43,6 +47,9 @@ func FuzzParseSubject(f *testing.F) {
 		}
 		parts := strings.Split(s, ".")
 		n := len(parts)
+		if parts[n-2] == "audit" && parts[n-1] == "Query" {
+			parts[n-2], parts[n-1] = "keytrail", "QueryAudit"
+		}
 		if parts[2] != a.accessKey || parts[n-2] != a.service || parts[n-1] != a.operation || (n == 6) != (a.connection != 0) {
 			t.Fatalf("%q is not %+v", s, a)
 		}
