@@ -200,3 +200,34 @@ func TestBind(t *testing.T) {
 		t.Error("binding changed the document")
 	}
 }
+
+// TestFederatedUser: nothing that names its user allows it anything, and everything
+// that denies its user denies it.
+func TestFederatedUser(t *testing.T) {
+	const bobARN = "arn:aws:sts::111122223333:federated-user/bob"
+	bob := iam.Principal{Type: iam.FederatedUser, ARN: bobARN, Account: account, UserARN: aliceARN, UniqueID: alice.UniqueID, UserID: account + ":bob"}
+	read := doc(allow(getSecret, secret))
+	granted := func(grantee, id string) []iam.Grant {
+		return []iam.Grant{{ID: "g", Grantee: grantee, GranteeID: id, Operations: []string{"Decrypt"}}}
+	}
+	rows := []call{
+		{rule: "its user's policy and its own", who: bob, identity: []string{read}, session: []string{read}, road: iam.RoadIdentity},
+		{rule: "without policies of its own", who: bob, identity: []string{read}, session: []string{}, road: iam.DeniedImplicit},
+		{rule: "a secret policy naming it", who: bob, session: []string{}, policy: doc(allow(getSecret, "*", to(bobARN))), road: iam.RoadResourcePolicy},
+		{rule: "a secret policy naming another", who: bob, session: []string{read}, policy: doc(allow(getSecret, "*", to(bobARN+"2"))), road: iam.DeniedImplicit},
+		{rule: "a secret policy naming its user", who: bob, session: []string{read}, policy: doc(allow(getSecret, "*", to(aliceARN))), road: iam.DeniedImplicit},
+		{rule: "a secret policy naming its user's id", who: bob, session: []string{read}, policy: doc(allow(getSecret, "*", to(alice.UniqueID))), road: iam.DeniedImplicit},
+		{rule: "a secret policy denying its user", who: bob, identity: []string{read}, session: []string{read}, policy: doc(deny(getSecret, "*", to(aliceARN))), road: iam.DeniedExplicit},
+		{rule: "a secret policy denying its user's id", who: bob, identity: []string{read}, session: []string{read}, policy: doc(deny(getSecret, "*", to(alice.UniqueID))), road: iam.DeniedExplicit},
+		{rule: "a secret policy denying all but its user", who: bob, identity: []string{read}, session: []string{read}, policy: doc(deny(getSecret, "*", notTo(aliceARN, account))), road: iam.DeniedExplicit},
+		{rule: "a secret policy denying all but it", who: bob, identity: []string{read}, session: []string{read}, policy: doc(deny(getSecret, "*", notTo(bobARN, account))), road: iam.RoadIdentity},
+		{rule: "its user is not it", who: alice, identity: []string{read}, policy: doc(deny(getSecret, "*", to(bobARN))), road: iam.RoadIdentity},
+	}
+	for i := range rows {
+		rows[i].model, rows[i].action, rows[i].resource = iam.ModelResource, getSecret, secret
+	}
+	decide(t, append(rows, []call{
+		{rule: "a grant to it", who: bob, session: []string{administrator}, model: iam.ModelKey, grants: granted(bobARN, ""), road: iam.RoadGrant},
+		{rule: "a grant to its user", who: bob, session: []string{administrator}, model: iam.ModelKey, grants: granted(aliceARN, alice.UniqueID), road: iam.DeniedImplicit},
+	}...))
+}
