@@ -94,6 +94,9 @@ func (c *call) carryOut() (any, error) {
 	} else {
 		c.rec.Op = op.recorded
 		c.kind = op.kind
+		if mayMakeManagedKey(c.req) {
+			c.kind = change
+		}
 	}
 	if op != nil && op.kind == internal {
 		if c.req.Credential != (identity.Credential{}) {

@@ -187,9 +187,9 @@ type ListAliasesOutput struct {
 type AliasEntry struct {
 	AliasName       string
 	AliasArn        string
-	TargetKeyID     string `json:"TargetKeyId"`
-	CreationDate    shape.Timestamp
-	LastUpdatedDate shape.Timestamp
+	TargetKeyID     string          `json:"TargetKeyId,omitempty"` // absent for a predefined alias without a key
+	CreationDate    shape.Timestamp `json:",omitzero"`
+	LastUpdatedDate shape.Timestamp `json:",omitzero"`
 }
 
 func kmsListAliases(c *call, in *ListAliasesInput) (*ListAliasesOutput, error) {
@@ -200,7 +200,7 @@ func kmsListAliases(c *call, in *ListAliasesInput) (*ListAliasesOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	aliases := c.st.Keys.AliasesAfter(c.account, after)
+	aliases, predefined := c.st.Keys.AliasesAfter(c.account, after), c.predefinedAlias(after)
 	if in.KeyID != "" {
 		k, err := c.findKey(in.KeyID, keysOnly)
 		if err != nil {
@@ -209,25 +209,40 @@ func kmsListAliases(c *call, in *ListAliasesInput) (*ListAliasesOutput, error) {
 		if k.Account != c.account {
 			return nil, key.NotFound(k.ARN)
 		}
-		aliases = k.AliasesAfter(after)
+		aliases, predefined = k.AliasesAfter(after), nil
 	}
 	limit := in.Limit
 	if limit == 0 {
 		limit = 50
 	}
 	out := &ListAliasesOutput{Aliases: []AliasEntry{}}
+	add := func(e AliasEntry) bool {
+		if len(out.Aliases) == limit {
+			out.Truncated, out.NextMarker = true, nameMarker(out.Aliases[limit-1].AliasName)
+			return false
+		}
+		out.Aliases = append(out.Aliases, e)
+		return true
+	}
 	for _, a := range aliases {
 		if a.Key.Gone(c.now()) {
 			continue
 		}
-		if len(out.Aliases) == limit {
-			out.Truncated, out.NextMarker = true, nameMarker(out.Aliases[limit-1].AliasName)
-			break
+		if predefined != nil && predefined.AliasName < a.Name {
+			if !add(*predefined) {
+				return out, nil
+			}
+			predefined = nil
 		}
-		out.Aliases = append(out.Aliases, AliasEntry{
+		if !add(AliasEntry{
 			AliasName: a.Name, AliasArn: c.aliasARN(a.Name), TargetKeyID: a.Key.ID,
 			CreationDate: shape.At(a.Created), LastUpdatedDate: shape.At(a.Updated),
-		})
+		}) {
+			return out, nil
+		}
+	}
+	if predefined != nil {
+		add(*predefined)
 	}
 	return out, nil
 }

@@ -137,6 +137,9 @@ func kmsDescribeKey(c *call, in *DescribeKeyInput) (*DescribeKeyOutput, error) {
 	if err := grantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}
+	if err := c.makeDescribed(in.KeyID); err != nil {
+		return nil, err
+	}
 	k, err := c.openKey(in.KeyID, aliasesToo|otherAccount, "kms:DescribeKey")
 	if err != nil {
 		return nil, err

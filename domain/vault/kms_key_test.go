@@ -274,7 +274,7 @@ func TestAliases(t *testing.T) {
 			in["Marker"] = out["NextMarker"]
 		}
 	}
-	if got := list(m{"Limit": 2}); fmt.Sprint(got) != "[alias/a alias/b alias/c]" {
+	if got := list(m{"Limit": 2}); fmt.Sprint(got) != "[alias/a alias/aws/secretsmanager alias/b alias/c]" {
 		t.Errorf("aliases %v", got)
 	}
 	admin.Call("kms:UpdateAlias", m{"AliasName": "alias/b", "TargetKeyId": two}).OK()

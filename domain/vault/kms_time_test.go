@@ -65,8 +65,11 @@ func TestScheduledDeletionDestroysTheKey(t *testing.T) {
 		for _, op := range []string{"ListKeys", "ListAliases"} {
 			out := admin.Call("kms:"+op, nil).OK()
 			for _, member := range []string{"Keys", "Aliases"} {
-				if list, ok := out[member].([]any); ok && len(list) != 0 {
-					t.Errorf("%s shows %v", op, list)
+				list, _ := out[member].([]any)
+				for _, shown := range list {
+					if shown.(m)["AliasName"] != "alias/aws/secretsmanager" { // which is always there
+						t.Errorf("%s shows %v", op, shown)
+					}
 				}
 			}
 		}

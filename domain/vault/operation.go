@@ -67,6 +67,11 @@ func Changes(service, name string) bool {
 	return op != nil && op.kind != use
 }
 
+// ChangesState is Changes for a request: it may know more than the name does.
+func ChangesState(req *Request) bool {
+	return Changes(req.Service, req.Operation) || mayMakeManagedKey(req)
+}
+
 // Operations lists the operations that clients can call, as "service:Name",
 // sorted.
 func Operations() []string {

@@ -194,7 +194,7 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	}
 	t := &ticket{req: req, done: done}
 	subject := eventstore.State
-	if !vault.Changes(req.Service, req.Operation) {
+	if !vault.ChangesState(req) {
 		subject = eventstore.Use
 		e.mu.RLock()
 		err := t.decide(e)

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/projections"
@@ -45,11 +47,27 @@ func (a *accesses) Accesses() vault.Accesses {
 	return vault.NoAccesses
 }
 
-// startAccess opens the view of accesses and begins to follow the log with it.
-func (s *Server) startAccess(ctx, running context.Context, tail *projections.Tail, tell func(error)) {
+// accessPatience bounds how long a start waits for the view of accesses. After its
+// snapshot there are seconds of records to read at most, which take less; a view
+// that is built from the beginning of a long log goes on beside the calls.
+const accessPatience = 10 * time.Second
+
+// startAccess opens the view of accesses and begins to follow the log with it. Once
+// it has caught up, every answer is the one that it was before the stop.
+func (s *Server) startAccess(ctx, running context.Context, tail *projections.Tail, tell func(error)) error {
 	view := access.Open(ctx, s.log, access.Options{Snapshot: s.dir.file(accessFile), Observe: tell})
 	runner := projections.NewRunner(tail, view, tell)
 	s.views.close = append(s.views.close, view.Close)
 	s.follow(running, runner)
 	s.access.view.Store(&followedAccess{view, runner})
+	last, err := s.log.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the end of the log: %w", err)
+	}
+	soon, cancel := context.WithTimeout(ctx, accessPatience)
+	defer cancel()
+	if err := runner.Await(soon, last); err != nil && ctx.Err() == nil {
+		tell(fmt.Errorf("who used what last is not known yet: %w", err))
+	}
+	return ctx.Err()
 }

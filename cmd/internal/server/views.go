@@ -38,7 +38,9 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 	o.registry.MustRegister(counts, metrics.NewCensus(s.engine.Read, metrics.CensusOptions{Now: time.Now, Named: s.opts.MetricsNamed}))
 	s.follow(running, projections.NewRunner(tail, counts, tell))
 
-	s.startAccess(ctx, running, tail, tell)
+	if err := s.startAccess(ctx, running, tail, tell); err != nil {
+		return err
+	}
 	if err := s.startAudit(ctx, running, tail, tell); err != nil {
 		return err
 	}

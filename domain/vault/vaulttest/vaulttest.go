@@ -232,7 +232,7 @@ func (v *Vault) do(operation string, credential identity.Credential, in any) *Ou
 	if d.Broken != nil {
 		v.t.Fatalf("%s: %v", operation, d.Broken)
 	}
-	if d.Changed && !vault.Changes(service, name) {
+	if d.Changed && !vault.ChangesState(req) {
 		v.t.Fatalf("%s is a use and has changed state", operation)
 	}
 	for _, s := range d.Seals {
