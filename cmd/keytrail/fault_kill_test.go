@@ -478,7 +478,8 @@ func (w *witness) checkRecords(t *testing.T, records []stored) {
 	t.Logf("%d answers and %d refusals have their records, among %d", len(w.answers), len(w.refusals), len(records))
 }
 
-// portrait is what the server answers about everything it has.
+// portrait is what the server answers about everything it has. Secrets are read
+// beforehand: when that was last is among the answers.
 func portrait(t *testing.T, p *process) string {
 	t.Helper()
 	c := p.connect(t)
@@ -487,6 +488,11 @@ func portrait(t *testing.T, p *process) string {
 		reply := must(t, c, service, operation, in, nil)
 		fmt.Fprintf(&b, "%s %s %v: %s\n", service, operation, in, reply.Body)
 		return reply.Body
+	}
+	var secrets struct{ SecretList []struct{ ARN string } }
+	unmarshal(t, must(t, c, "secretsmanager", "ListSecrets", object{"MaxResults": 100}, nil).Body, &secrets)
+	for _, s := range secrets.SecretList {
+		must(t, c, "secretsmanager", "GetSecretValue", object{"SecretId": s.ARN}, nil)
 	}
 	var keys struct{ Keys []struct{ KeyId string } }
 	unmarshal(t, ask("kms", "ListKeys", object{"Limit": 1000}), &keys)
@@ -498,8 +504,7 @@ func portrait(t *testing.T, p *process) string {
 		ask("kms", "ListResourceTags", object{"KeyId": k.KeyId})
 	}
 	ask("kms", "ListAliases", object{"Limit": 100})
-	var secrets struct{ SecretList []struct{ ARN string } }
-	unmarshal(t, ask("secretsmanager", "ListSecrets", object{"MaxResults": 100}), &secrets)
+	ask("secretsmanager", "ListSecrets", object{"MaxResults": 100})
 	for _, s := range secrets.SecretList {
 		ask("secretsmanager", "DescribeSecret", object{"SecretId": s.ARN})
 		ask("secretsmanager", "GetSecretValue", object{"SecretId": s.ARN})
