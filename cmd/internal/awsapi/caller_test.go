@@ -37,6 +37,31 @@ func TestRevokedKeyIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A signing key is derived once a day for a credential, not once for a request.
+func TestSigningKeyIsDerivedOnceADay(t *testing.T) {
+	w := newWorld(t)
+	long, session := w.user("alice", "kms:ListKeys"), w.assume("reader", "kms:ListKeys")
+	for day := range 2 {
+		for name, c := range map[string]credentials{"access key": long, "session": session} {
+			if day > 0 && c.token != "" {
+				continue // it ends with its day
+			}
+			for call := range 3 {
+				kept, err := w.api.KeyKept(w.signed(c, jsonRequest("kms", "TrentService.ListKeys", object{})), "kms")
+				check(t, err)
+				if kept != (call > 0) {
+					t.Errorf("%s, day %d, call %d: the signing key is kept: %v", name, day, call, kept)
+				}
+				w.kms(c, "ListKeys", object{})
+			}
+		}
+		w.ahead.Add(int64(24 * time.Hour))
+	}
+	if r := w.do(credentials{id: long.id, secret: "another"}, jsonRequest("kms", "TrentService.ListKeys", object{})); r.status == 200 {
+		t.Error("a wrong secret is good where the key is kept")
+	}
+}
+
 func TestSessions(t *testing.T) {
 	w := newWorld(t)
 	reader := w.assume("reader", "kms:ListKeys")
