@@ -3,6 +3,8 @@ package shape
 import (
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 // scanner walks a JSON text once, from left to right. It is strict: RFC 8259, valid
@@ -96,7 +98,7 @@ func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 	start := s.pos + 1
 	i := start
 	for {
-		i += plainPrefix(s.data[i:])
+		i += event.PlainPrefix(s.data[i:])
 		if i == len(s.data) {
 			return nil, false, errMalformed
 		}

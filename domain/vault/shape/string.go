@@ -1,8 +1,9 @@
 package shape
 
 import (
-	"math/bits"
 	"unicode/utf8"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 const hexDigits = "0123456789abcdef"
@@ -13,7 +14,7 @@ const hexDigits = "0123456789abcdef"
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {
-		n := plainPrefix(s)
+		n := event.PlainPrefix(s)
 		dst = append(dst, s[:n]...)
 		if s = s[n:]; s == "" {
 			return append(dst, '"')
@@ -46,27 +47,4 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-}
-
-// plainPrefix counts the leading bytes that stand for themselves in a JSON string:
-// printable ASCII but for the quote and the backslash. It looks at eight at a time.
-func plainPrefix[T string | []byte](s T) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		// Each term has the top bit of a byte that is, in turn, not ASCII, a control
-		// character, a quote, a backslash. A borrow can mark bytes after a true hit,
-		// never before the first, and the first is all that is asked for.
-		hit := w | (w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash
-		if hit &= tops; hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
-		}
-	}
-	for i < len(s) && s[i] >= 0x20 && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
 }
