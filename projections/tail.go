@@ -17,6 +17,10 @@ const tailBytes = 16 << 20
 // it asks the log itself.
 const tailPatience = time.Second
 
+// tailRest is how long a follower that was given something waits before it looks for
+// more. What comes after a longer silence is given at once.
+const tailRest = 4 * time.Millisecond
+
 // Tail is a log with its newest commits in memory. The process that writes the log
 // hands them over as it stores them, and its views need not fetch them back from
 // the store, which costs the write path more than most views do.
@@ -110,6 +114,9 @@ func (t *Tail) Follow(ctx context.Context, from uint64, subjects []eventstore.Su
 		}
 		if len(commits) > 0 {
 			ask = false
+			if err := rest(ctx); err != nil {
+				return err
+			}
 			continue
 		}
 		if ask || !newest {
@@ -130,6 +137,19 @@ func (t *Tail) Follow(ctx context.Context, from uint64, subjects []eventstore.Su
 		if ask, err = wait(ctx, moved, patience.C); err != nil {
 			return err
 		}
+	}
+}
+
+// rest lets some commits come together: a follower that was woken for each of a busy
+// log's would cost the write path more in waking than in reading.
+func rest(ctx context.Context) error {
+	over := time.NewTimer(tailRest)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/keytrail/keytrail/eventstore"
 	"github.com/keytrail/keytrail/projections"
@@ -99,12 +100,24 @@ func TestTailSparesTheLog(t *testing.T) {
 		if err := r.Await(ctx, 5); err != nil {
 			t.Fatal(err)
 		}
+		const silence = 5 * time.Millisecond
 		for range 1000 {
+			time.Sleep(silence)
 			w.append(1)
 			w.handOver(tail)
 			synctest.Wait()
-			if r.Applied() != w.last {
+			if r.Applied() != w.last { // after a silence, at once
 				t.Fatalf("applied %d of %d", r.Applied(), w.last)
+			}
+		}
+		for range 100 { // as they come, a moment later
+			began := time.Now()
+			for range 3 {
+				w.append(1)
+				w.handOver(tail)
+			}
+			if err := r.Await(ctx, w.last); err != nil || time.Since(began) >= silence {
+				t.Fatalf("applied %d of %d after %v: %v", r.Applied(), w.last, time.Since(began), err)
 			}
 		}
 		stop()
