@@ -176,11 +176,16 @@ func TestAlertsAreTested(t *testing.T) {
 	check(t, err)
 	tests, err := os.ReadFile("prometheus/rules_test.yml")
 	check(t, err)
+	readme, err := os.ReadFile("README.md")
+	check(t, err)
 	found := regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(alerts, -1)
 	if len(found) < 10 {
 		t.Fatalf("%d alerts", len(found))
 	}
 	for _, m := range found {
+		if !bytes.Contains(readme, append([]byte("| "), m[1]...)) {
+			t.Errorf("README.md does not have %s", m[1])
+		}
 		fires := regexp.MustCompile(`ALERTS\{alertname="` + string(m[1]) + `", alertstate="firing", severity=`)
 		silent := regexp.MustCompile(`alertname="` + string(m[1]) + `", alertstate="firing"\}\n        eval_time: \w+\n      -`)
 		if !fires.Match(tests) || !silent.Match(tests) {

@@ -134,6 +134,7 @@ func TestLive(t *testing.T) {
 			t.Errorf("the rule %s is %s: %s", r.Name, r.Health, r.LastError)
 		}
 	}
+	p.documented(t)
 	if n := p.exemplars(t); n == 0 {
 		t.Error("Prometheus has no exemplar with a request id")
 	}
@@ -235,6 +236,28 @@ func (p *prometheus) rules(t testing.TB) []rule {
 		t.Errorf("prometheus has %d rules, the files %d", len(all), written)
 	}
 	return all
+}
+
+// documented wants every metric of the program in the README, and no other.
+func (p *prometheus) documented(t testing.TB) {
+	t.Helper()
+	content, err := os.ReadFile("README.md")
+	check(t, err)
+	var known map[string]json.RawMessage
+	p.get(t, "metadata", nil, &known)
+	told := map[string]bool{}
+	for _, name := range regexp.MustCompile("`(keytrail_[a-z_]+)`").FindAllStringSubmatch(string(content), -1) {
+		told[name[1]] = true
+		// In OpenMetrics the name of a counter is that of its series without _total.
+		if known[name[1]] == nil && known[strings.TrimSuffix(name[1], "_total")] == nil {
+			t.Errorf("README.md has the metric %s, which does not exist", name[1])
+		}
+	}
+	for name := range known {
+		if strings.HasPrefix(name, "keytrail_") && !told[name] && !told[name+"_total"] {
+			t.Errorf("README.md does not have the metric %s", name)
+		}
+	}
 }
 
 func (p *prometheus) exemplars(t testing.TB) int {
