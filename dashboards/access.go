@@ -40,7 +40,6 @@ func access() Dashboard {
 					Markdown: ask("Every denial says what was missing, and what would be enough:",
 						"keytrail audit query --error AccessDenied "+span,
 						"keytrail audit explain ${request}",
-						"keytrail audit query --event RefuseConnections "+span,
 						"keytrail who-can kms:Decrypt KEY-ARN",
 						lookup("EventName", "PutKeyPolicy"))},
 			}},
