@@ -126,10 +126,12 @@ func (v *View) Apply(ctx context.Context, commits []eventstore.Stored) error {
 	return nil
 }
 
-// Reset forgets the counts and removes the snapshot.
+// Reset forgets the counts and removes the snapshot. Nothing is shown until as much
+// is counted again as was before.
 func (v *View) Reset(context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.shown = max(v.shown, v.cursor)
 	v.counts, v.cursor, v.stale = newCounts(v.options.Named), 0, false
 	if v.options.Snapshot == "" {
 		return nil

@@ -285,6 +285,28 @@ func TestUntrustedSnapshots(t *testing.T) {
 	}
 }
 
+// While a running view is counted anew, it shows nothing rather than less.
+func TestRebuildShowsNothingHalfCounted(t *testing.T) {
+	lines := story(t).Lines
+	log := memlog.NewStore(memlog.Options{}).Open()
+	var w storetest.Writer
+	view := open(t, log, metrics.Options{Named: 5}) // opened when the log was empty
+	for _, line := range lines {
+		w.Append(t, log, w.Commit(eventstore.Use, string(line)))
+	}
+	catchUp(t, log, view, 0)
+	want := scrape(t, view)
+	check(t, view.Reset(t.Context()))
+	for upTo := uint64(1); upTo < uint64(len(lines)); upTo++ {
+		catchUp(t, log, view, upTo)
+		if n := len(scrape(t, view)); n > 0 {
+			t.Fatalf("%d series are shown at commit %d of %d", n, upTo, len(lines))
+		}
+	}
+	catchUp(t, log, view, 0)
+	same(t, "after the rebuild", scrape(t, view), want)
+}
+
 func TestApplyDemandsTheNextCommit(t *testing.T) {
 	log := stored(t, story(t).Lines, 1)
 	view := open(t, log, metrics.Options{})
