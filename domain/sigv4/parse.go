@@ -129,8 +129,10 @@ func headerDate(r *Request) (string, error) {
 		switch date := r.Header[name]; len(date) {
 		case 0:
 		case 1:
-			if t, err := time.Parse(httpDate, date[0]); err == nil && name == "Date" {
-				return t.Format(basicISO), nil
+			if name == "Date" {
+				if t, err := time.Parse(httpDate, date[0]); err == nil {
+					return t.Format(basicISO), nil
+				}
 			}
 			return date[0], nil
 		default:
