@@ -36,6 +36,10 @@ func newCounts(named int) *counts {
 	}
 }
 
+// services are the services that there are; they do not change while the program
+// runs, and to list them takes longer than to count a record.
+var services = vault.Services()
+
 // other stands for all that has no series of its own.
 const other = "other"
 
@@ -60,7 +64,7 @@ func (v *View) operation(o *event.Outline) string {
 		return event.Unquote(o.Op)
 	}
 	service, _, _ := bytes.Cut(o.Op, []byte(":"))
-	for _, known := range vault.Services() {
+	for _, known := range services {
 		if known == string(service) {
 			return known + ":" + other
 		}
@@ -118,7 +122,7 @@ func (c *counts) refusal(code string, o *event.Outline) {
 }
 
 func knownService(service string) string {
-	for _, known := range vault.Services() {
+	for _, known := range services {
 		if known == service {
 			return known
 		}
