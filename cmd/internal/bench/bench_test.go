@@ -267,13 +267,13 @@ func TestParseEnv(t *testing.T) {
 func TestJSONReport(t *testing.T) {
 	r := &Result{What: Decrypt, Callers: 64, Seconds: 10, PeakRSS: 81.26,
 		Vault:  Figures{Rate: 20000.4, P50: 3.00049, P99: 8, RecordsPerCommit: 31.96, CPU: 40.04},
-		Append: Figures{Rate: 25000}, Echo: Figures{Rate: 60000}}
+		Append: Figures{Rate: 25000, CPU: 25.04}, Echo: Figures{Rate: 60000}}
 	var out bytes.Buffer
 	if err := r.WriteJSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"what":"decrypt","callers":64,"seconds":10,"ops_per_s":20000,"p50_ms":3,"p99_ms":8,"records_per_commit":32,` +
-		`"cpu_us_per_op":40,"peak_rss_mb":81.3,"echo_ops_per_s":60000,"ceiling_ops_per_s":25000,"ratio":0.8}` + "\n"
+		`"cpu_us_per_op":40,"peak_rss_mb":81.3,"echo_ops_per_s":60000,"ceiling_ops_per_s":25000,"ceiling_cpu_us_per_op":25,"ratio":0.8}` + "\n"
 	if out.String() != want || !json.Valid(out.Bytes()) {
 		t.Errorf("got  %swant %s", out.String(), want)
 	}

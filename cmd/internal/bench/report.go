@@ -24,11 +24,12 @@ func (r *Result) WriteJSON(w io.Writer) error {
 		PeakRSS          float64 `json:"peak_rss_mb"`
 		Echo             float64 `json:"echo_ops_per_s"`
 		Ceiling          float64 `json:"ceiling_ops_per_s"`
+		CeilingCPU       float64 `json:"ceiling_cpu_us_per_op"`
 		Ratio            float64 `json:"ratio"`
 	}{
 		r.What, r.Transport, r.Callers, r.Seconds, round(r.Vault.Rate, 0), round(r.Vault.P50, 3), round(r.Vault.P99, 3),
 		round(r.Vault.RecordsPerCommit, 1), round(r.Vault.CPU, 1), round(r.PeakRSS, 1),
-		round(r.Echo.Rate, 0), round(r.Append.Rate, 0), round(r.Ratio(), 3),
+		round(r.Echo.Rate, 0), round(r.Append.Rate, 0), round(r.Append.CPU, 1), round(r.Ratio(), 3),
 	})
 }
 
