@@ -79,6 +79,8 @@ type storedCheck struct {
 	Road     string   `json:"road"`
 	By       []string `json:"by"`
 	Missing  []string `json:"missing"`
+
+	Context map[string][]string `json:"context"`
 }
 
 // ParseLine reads one stored line. An event that the catalogue does not know

@@ -3,6 +3,8 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // selfAppending events write their members without reflection: the ones that
@@ -133,7 +135,28 @@ func (d *Decision) appendJSON(dst []byte) []byte {
 		dst = appendMember(dst, "road", c.Road)
 		dst = appendStrings(dst, "by", c.By)
 		dst = appendStrings(dst, "missing", c.Missing)
+		if len(c.Context) > 0 {
+			dst = appendContext(append(dst, `,"context":`...), c.Context)
+		}
 		dst = append(dst, '}')
 	}
 	return append(dst, `]}`...)
+}
+
+// appendContext writes the keys in order, so that equal records have equal bytes.
+func appendContext(dst []byte, context map[string][]string) []byte {
+	separator := byte('{')
+	for _, key := range slices.Sorted(maps.Keys(context)) {
+		dst = AppendString(append(dst, separator), key)
+		dst = append(dst, ":["...)
+		for i, value := range context[key] {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, value)
+		}
+		dst = append(dst, ']')
+		separator = ','
+	}
+	return append(dst, '}')
 }

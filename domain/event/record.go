@@ -64,6 +64,10 @@ type Check struct {
 	Road     string   // how it was allowed or why it was not, see iam.Road
 	By       []string // the statements and grants that decided: "key-policy#1", "grant/<id>"
 	Missing  []string // for a denial: what each road lacked
+	// Context is, for a denial, what the request had of the condition keys that the
+	// policies asked for: by key, such as "aws:sourceip" or "aws:principaltag/Dept".
+	// nil in records of before it was kept, and where no policy asked.
+	Context map[string][]string
 }
 
 // Event is a fact that a record carries: a noun and a past participle, specific.

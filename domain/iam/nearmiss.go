@@ -17,9 +17,10 @@ const (
 	AspectResource  Aspect = iota // Resource or NotResource: such as an alias ARN
 	AspectPrincipal               // Principal or NotPrincipal
 	AspectCondition
+	AspectAction // of a near miss never
 )
 
-var aspectNames = [...]string{"resource", "principal", "condition"}
+var aspectNames = [...]string{"resource", "principal", "condition", "action"}
 
 func (a Aspect) String() string { return name(aspectNames[:], uint8(a)) }
 

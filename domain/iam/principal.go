@@ -333,3 +333,11 @@ func (p *Policy) Bind(ids map[string]string) *Policy {
 	}
 	return &bound
 }
+
+// NamesEverybody reports whether an Allow of the policy is for "*", or for all but
+// some: for callers of any account, as far as its conditions let them.
+func (p *Policy) NamesEverybody() bool {
+	return slices.ContainsFunc(p.statements, func(st statement) bool {
+		return st.effect == Allow && st.principals != nil && (st.principals.everyone || st.principals.not)
+	})
+}

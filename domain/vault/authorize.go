@@ -130,8 +130,35 @@ func (c *call) record(action, arn string, d *iam.Decision) {
 	for i := range d.Missing {
 		check.Missing = append(check.Missing, d.Missing[i].String())
 	}
+	if !d.Allowed {
+		check.Context = c.notedContext(action)
+	}
 	c.rec.Decision.Checks = append(c.rec.Decision.Checks, check)
 	c.rec.Decision.Allowed = c.rec.Decision.Allowed && d.Allowed
+}
+
+// mostNoted bounds, in bytes, what a record keeps of the value of a condition key:
+// longer ones, such as of a large encryption context, are among the parameters.
+const mostNoted = 2048
+
+// notedContext is what the judgement that was made last could ask the request for,
+// and what it was told. It is kept for denials alone: they are few, and what a
+// session's tags or a client's address were cannot be looked up afterwards.
+func (c *call) notedContext(action string) map[string][]string {
+	in := c.input(action, c.judged.on, c.judged.conds)
+	noted := &iam.NotedContext{Context: in.Context}
+	in.Context = noted
+	iam.Evaluate(&in)
+	for key, values := range noted.Noted {
+		size := 0
+		for _, value := range values {
+			size += len(value)
+		}
+		if size > mostNoted {
+			delete(noted.Noted, key)
+		}
+	}
+	return noted.Noted
 }
 
 // matchID is "source#index" of a statement, with its Sid where it has one, or

@@ -262,9 +262,7 @@ func (c *call) simulatedCaller(name string) (*identity.Actor, error) {
 func (s *simulation) target(action, resource string) target {
 	on := plain(resource)
 	if !s.custom {
-		if r := s.as.st.Identities.RoleByARN(resource); r != nil && strings.EqualFold(action, "sts:AssumeRole") {
-			on = onRole(r)
-		} else if known, err := s.as.named(resource); err == nil {
+		if known, err := s.as.named(resource, action); err == nil {
 			on = known
 		}
 		if on.account != "" && on.account != s.as.account {

@@ -1,146 +1,289 @@
 package vault
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/fault"
+	"github.com/keytrail/keytrail/domain/iam"
 	"github.com/keytrail/keytrail/domain/identity"
-	"github.com/keytrail/keytrail/domain/secret"
+	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
 	define("keytrail", "WhoCan", use, keytrailWhoCan)
 }
 
+// whoCanPage is how many principals one answer considers: a few milliseconds, in
+// which no change of state is decided.
+const whoCanPage = 500
+
 type whoCanInput struct {
-	Action   string `json:"Action" aws:"required,min=3,max=128"`
+	Action   string `json:"Action" aws:"required,min=3,max=128,pattern=[\\w-]+:\\w+"`
 	Resource string `json:"Resource" aws:"required,min=1,max=2048"`
+	// AtRecord asks for the state that the record with this n left, AtTime for that
+	// of a time. Without either the answer is of now.
+	AtRecord *int64           `json:"AtRecord" aws:"min=0"`
+	AtTime   *shape.Timestamp `json:"AtTime"`
+	// ContextEntries say what the request has of condition keys that it may choose.
+	ContextEntries []contextEntry `json:"ContextEntries" aws:"max=50"`
+	MaxResults     *int           `json:"MaxResults" aws:"min=1,max=500"`
+	NextToken      string         `json:"NextToken" aws:"max=256"`
 }
 
 type whoCanOutput struct {
-	Action     string         `json:"Action"`
-	Resource   string         `json:"Resource"`
+	Action   string          `json:"Action"`
+	Resource string          `json:"Resource"`
+	At       *whoCanPosition `json:"At,omitempty"` // of the past
+	// Obstacle is why the operation fails now, whoever calls it: the state of the key.
+	Obstacle   string         `json:"Obstacle,omitempty"`
 	Principals []whoCanAnswer `json:"Principals"`
-	Refused    int            `json:"Refused"` // principals of the account that cannot
+	Refused    int            `json:"Refused"` // principals, of those considered, that cannot
+	NextToken  string         `json:"NextToken,omitempty"`
 }
 
-// whoCanAnswer is one principal that can, with what decided.
+type whoCanPosition struct {
+	Records uint64    `json:"Records"` // the records with n below it had been made
+	Time    time.Time `json:"Time"`
+}
+
+// whoCanAnswer is one principal that can, with what decides. Without If it can
+// whatever its request looks like.
 type whoCanAnswer struct {
-	Principal string           `json:"Principal"`
-	Checks    []explainedCheck `json:"Checks"`
+	Principal string `json:"Principal"` // of a role: the role, in any session of it
+	// Account is set for principals of other accounts. One with the ARN of an account
+	// root stands for all in it that their own account allows, "*" for all in any.
+	Account string           `json:"Account,omitempty"`
+	Checks  []explainedCheck `json:"Checks"`
+	If      []whoCanIf       `json:"If,omitempty"`
 }
 
-// keytrailWhoCan asks the evaluator, for every principal of the caller's account,
-// what it would decide for a plain request now: no session policy, no source
-// address, and for a secret's value also the forwarded use of its key.
+// whoCanIf is a statement or grant that decides by what the request has. Enough of
+// those that allow must apply, and none of those that deny.
+type whoCanIf struct {
+	Action     string               `json:"Action"`
+	Statement  string               `json:"Statement"` // "key-policy#0:Sid" or "grant/<id>"
+	Effect     string               `json:"Effect"`
+	Conditions []explainedCondition `json:"Conditions,omitempty"`
+	// Constraints of a grant on the encryption context.
+	ContextEquals map[string]string `json:"EncryptionContextEquals,omitempty"`
+	ContextSubset map[string]string `json:"EncryptionContextSubset,omitempty"`
+}
+
+func mayAskWhoCan(c *call) error { return c.authorize("keytrail:WhoCan", plain("*")) }
+
+func whoCanPast(c *call, in *whoCanInput) (PastQuery, bool) {
+	if mayAskWhoCan(c) != nil {
+		return PastQuery{}, false
+	}
+	switch {
+	case in.AtRecord != nil:
+		return PastQuery{Records: uint64(*in.AtRecord) + 1}, in.AtTime == nil
+	case in.AtTime != nil:
+		return PastQuery{Time: in.AtTime.Time}, true
+	}
+	return PastQuery{}, false
+}
+
+// keytrailWhoCan asks the evaluator, for every principal of the caller's account
+// and, where the resource is the account's, for those of others that its policy or
+// grants name: what it would decide for a request of which only the action and the
+// resource are known.
 func keytrailWhoCan(c *call, in *whoCanInput) (*whoCanOutput, error) {
-	if err := c.authorize("keytrail:WhoCan", plain("*")); err != nil {
+	if err := mayAskWhoCan(c); err != nil {
 		return nil, err
 	}
-	on, err := c.named(in.Resource)
-	if err != nil {
-		return nil, err
+	if in.AtRecord != nil && in.AtTime != nil {
+		return nil, fault.New(fault.ValidationException, "Give AtRecord or AtTime, not both.")
 	}
-	account := c.st.Identities.Account(c.account)
-	if account == nil {
-		return nil, fault.New(fault.ResourceNotFoundException, "The account %s does not exist.", c.account)
+	if strings.EqualFold(in.Action, "kms:RetireGrant") {
+		return nil, fault.New(fault.ValidationException, "kms:RetireGrant is judged for each grant: its retiring principal may, its grantee, and the account that made it. See ListGrants.")
 	}
-	out := &whoCanOutput{Action: in.Action, Resource: on.arn, Principals: []whoCanAnswer{}}
-	for _, id := range principalIDs(account) {
-		actor, err := c.actorOf(id)
+	out := &whoCanOutput{Action: in.Action, Principals: []whoCanAnswer{}}
+	then := c
+	if in.AtRecord != nil || in.AtTime != nil {
+		past, err := c.past()
 		if err != nil {
 			return nil, err
 		}
-		if checks, ok := c.wouldBeAllowed(actor, in.Action, on); ok {
-			name := actor.Principal.ARN
-			if actor.Principal.RoleARN != "" {
-				name = actor.Principal.RoleARN
-			}
-			out.Principals = append(out.Principals, whoCanAnswer{Principal: name, Checks: checks})
-		} else {
+		then = c.pretend(c.actor, c.service, "")
+		then.st, then.rec.At = past.State, past.At
+		out.At = &whoCanPosition{past.Records, past.At}
+	}
+	on, err := then.named(in.Resource, in.Action)
+	if err != nil {
+		return nil, err
+	}
+	out.Resource = on.arn
+	steps, obstacle := then.steps(in.Action, on)
+	out.Obstacle = obstacle
+	given := iam.ContextMap{}
+	for _, e := range in.ContextEntries {
+		given[e.ContextKeyName] = e.ContextKeyValues
+	}
+	return out, then.whoCan(out, in, steps, given)
+}
+
+// past is the state that the engine replayed for this call.
+func (c *call) past() (*Past, error) {
+	switch p := c.req.Past; {
+	case p == nil:
+		return nil, fault.New(fault.ServiceUnavailable, "The state of that time could not be replayed from the log. Try again.")
+	case p.State == nil:
+		return nil, fault.New(fault.ValidationException, "%s", p.Problem)
+	default:
+		return p, nil
+	}
+}
+
+// whoCan fills in one page of principals.
+func (c *call) whoCan(out *whoCanOutput, in *whoCanInput, steps []step, given iam.ContextMap) error {
+	everybody := c.candidates(steps)
+	from := 0
+	if in.NextToken != "" {
+		from = slices.IndexFunc(everybody, func(x candidate) bool { return x.key() == in.NextToken })
+		if from < 0 {
+			return fault.New(fault.InvalidNextTokenException, "The NextToken is not valid any more: ask anew.")
+		}
+	}
+	page := whoCanPage
+	if in.MaxResults != nil {
+		page = *in.MaxResults
+	}
+	to := min(from+page, len(everybody))
+	for _, who := range everybody[from:to] {
+		actor, ok := c.candidateActor(who)
+		if !ok {
+			continue
+		}
+		if answer, ok := c.couldDo(who, actor, steps, given); ok {
+			out.Principals = append(out.Principals, answer)
+		} else if who.account == c.account {
 			out.Refused++
 		}
 	}
-	return out, nil
+	if to < len(everybody) {
+		out.NextToken = everybody[to].key()
+	}
+	return nil
 }
 
 // named finds the resource that a person names: a key by id, ARN or alias, a
-// secret by name or ARN, or any other ARN by itself.
-func (c *call) named(resource string) (target, error) {
-	if parsed, err := arn.Parse(resource); err == nil && parsed.Service != "kms" && parsed.Service != "secretsmanager" {
-		return plain(resource), nil
-	}
-	if k, err := c.findKey(resource, aliasesToo); err == nil {
-		return onKey(k.Key), nil
-	}
-	if s, err := c.st.Secrets.Find(c.account, resource); err == nil {
-		return onSecret(s), nil
-	}
+// secret by name or ARN, a role by ARN, or any other ARN by itself.
+func (c *call) named(resource, action string) (target, error) {
 	if resource == "*" {
 		return plain(resource), nil
+	}
+	action = strings.ToLower(action)
+	if parsed, err := arn.Parse(resource); err == nil && parsed.Service != "kms" && parsed.Service != "secretsmanager" {
+		return c.judgedOn(action, resource, false), nil
+	}
+	if action == "secretsmanager:createsecret" {
+		if name, owner, ok := secretReference(c, resource); ok {
+			return target{arn: name, account: owner, model: iam.ModelIdentity}, nil
+		}
+	}
+	if k, err := c.findKey(resource, aliasesToo); err == nil {
+		return c.judgedOn(action, k.ARN, false), nil
+	}
+	if s, err := c.st.Secrets.Find(c.account, resource); err == nil && !s.Gone(c.now()) {
+		return onSecret(s), nil
 	}
 	return target{}, fault.New(fault.ResourceNotFoundException, "There is no key or secret %s.", resource)
 }
 
-func principalIDs(a *identity.Account) []string {
-	ids := []string{a.ID}
-	for u := range a.Users.After("") {
-		ids = append(ids, u.ID)
+// secretReference is the ARN of a secret of that name that is yet to be made: its
+// end is not known, and an x stands for each of the six characters.
+func secretReference(c *call, resource string) (name, owner string, ok bool) {
+	if s, err := c.st.Secrets.Find(c.account, resource); err == nil {
+		return s.ARN, s.Account, true
 	}
-	for r := range a.Roles.After("") {
-		ids = append(ids, r.ID)
+	if strings.Contains(resource, ":") {
+		return "", "", false
 	}
-	return ids
+	return arn.Secret(c.st.Region, c.account, resource, "xxxxxx").String(), c.account, true
 }
 
-// actorOf is the principal with the unique id as it would call: a user, a session
-// of a role, or (by account id) the root.
-func (c *call) actorOf(id string) (*identity.Actor, error) {
-	const name = "who-can"
-	s := &identity.Session{AccessKey: name, Account: c.account, Principal: id, Issued: c.now(), Expires: c.now().Add(time.Hour)}
-	if c.st.Identities.Role(id) != nil {
-		s.Name = name // with one, a user's session would be that of a federated user
+// couldDo judges each step as the principal.
+func (c *call) couldDo(who candidate, actor *identity.Actor, steps []step, given iam.ContextMap) (whoCanAnswer, bool) {
+	answer := whoCanAnswer{Principal: who.shown(actor)}
+	if who.account != c.account {
+		answer.Account = who.account
 	}
-	return c.st.Identities.Resolve(identity.Credential{AccessKey: name, Session: s}, c.now())
-}
-
-// wouldBeAllowed judges the action as the actor, and what it needs of the key
-// behind a secret.
-func (c *call) wouldBeAllowed(actor *identity.Actor, action string, on target) ([]explainedCheck, bool) {
-	as := &call{st: c.st, req: c.req, env: c.env, dec: &Decision{}, service: c.service, actor: actor, account: c.account}
-	as.rec.At = c.rec.At
-	if as.authorize(action, on) != nil {
-		return nil, false
-	}
-	checks := as.rec.Decision.Checks
-	if on.secret != nil && strings.EqualFold(action, "secretsmanager:GetSecretValue") {
-		via := &call{st: c.st, req: c.req, env: c.env, dec: &Decision{}, service: "kms", via: "secretsmanager",
-			actor: actor, account: c.account}
-		via.rec.At = c.rec.At
-		if !via.couldOpen(on.secret) {
-			return nil, false
+	for _, s := range steps {
+		checks, ifs, ok := c.best(who, actor, s, given)
+		if !ok {
+			return answer, false
 		}
-		checks = append(checks, via.rec.Decision.Checks...)
+		answer.Checks = append(answer.Checks, checks)
+		answer.If = append(answer.If, ifs...)
 	}
-	out := make([]explainedCheck, len(checks))
-	for i, check := range checks {
-		out[i] = explainedCheck(check)
-	}
-	return out, true
+	return answer, true
 }
 
-// couldOpen judges the Decrypt that reading the secret's current version makes.
-func (c *call) couldOpen(s *secret.Secret) bool {
-	current := s.Staged("AWSCURRENT")
-	if current == nil {
-		return false
+// best is the alternative of a step that lies open without conditions, or the
+// first that can be open.
+func (c *call) best(who candidate, actor *identity.Actor, s step, given iam.ContextMap) (check explainedCheck, ifs []whoCanIf, can bool) {
+	for _, n := range s {
+		if n.notRoot && actor.Principal.Type == iam.Root {
+			continue
+		}
+		q := &question{as: c.pretend(actor, n.service(), n.via), action: n.action, given: given, newVersion: n.newVersion, session: who.session != ""}
+		in := q.as.input(n.action, n.on, n.conds)
+		in.Context = simulatedContext{given, in.Context}
+		p := iam.Possible(&in, q.free)
+		switch {
+		case p.Always.Allowed:
+			return newCheck(n.action, n.on.arn, &p.Always), nil, true
+		case p.Never() || can:
+			continue
+		}
+		check, ifs, can = newCheck(n.action, n.on.arn, &p.Best), n.ifs(&p, &in, q), true
 	}
-	k := c.st.Keys.Get(current.Wrapping().Key)
-	if k == nil {
-		return false
+	return check, ifs, can
+}
+
+func (n *need) ifs(p *iam.Possibility, in *iam.Input, q *question) []whoCanIf {
+	var list []whoCanIf
+	for _, x := range p.Conditionals(in, q.free) {
+		entry := whoCanIf{Action: n.action, Statement: matchID(&x.Match), Effect: x.Effect.String(),
+			ContextEquals: x.ContextEquals, ContextSubset: x.ContextSubset}
+		for _, k := range x.Conditions {
+			entry.Conditions = append(entry.Conditions, explainedCondition{Operator: k.Operator, Key: k.Key, Wanted: k.Wanted})
+		}
+		list = append(list, entry)
 	}
-	context := map[string]string{"SecretARN": s.ARN, "SecretVersionId": current.ID()}
-	return c.authorize("kms:Decrypt", onKey(k), withContext(context)) == nil
+	return list
+}
+
+// question is one judgement of which the request is known in part.
+type question struct {
+	as         *call
+	action     string
+	given      iam.ContextMap
+	newVersion bool // a secret's version is written, under an id that the caller may choose
+	session    bool // one session of the role, and no other
+}
+
+func newCheck(action, on string, d *iam.Decision) explainedCheck {
+	check := explainedCheck{Action: action, Resource: on, Allowed: d.Allowed, Road: d.Road.String()}
+	for i := range d.Matched {
+		check.By = append(check.By, matchID(&d.Matched[i]))
+	}
+	for i := range d.Missing {
+		check.Missing = append(check.Missing, d.Missing[i].String())
+	}
+	return check
+}
+
+// explainedCondition is one operator of a statement on one condition key.
+type explainedCondition struct {
+	Operator string          `json:"Operator"`
+	Key      string          `json:"Key"`
+	Wanted   json.RawMessage `json:"Wanted,omitempty"` // as the policy has it
+	Got      []string        `json:"Got,omitempty"`    // what the request had
+	Holds    *bool           `json:"Holds,omitempty"`
 }

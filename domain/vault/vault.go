@@ -43,6 +43,8 @@ type Request struct {
 	// Accesses is who used what last, for the operations of AsksAccesses, with all
 	// that was answered before this call was made; nil is NoAccesses.
 	Accesses Accesses
+	// Past is the state that NeedsPast asked for, replayed by the engine.
+	Past *Past
 	// Prepared is the private key that NeedsKey asked for, made by the engine.
 	Prepared *Prepared
 }

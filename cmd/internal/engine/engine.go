@@ -82,6 +82,7 @@ type Engine struct {
 	watchers  chan struct{} // bounds how many calls wait for the view of accesses
 	stored    atomic.Uint64 // sequence of the last commit whose callers may have an answer
 	erasures  chan erasure
+	histories histories
 	stop      context.CancelFunc
 	done      sync.WaitGroup
 
@@ -175,6 +176,10 @@ func (e *Engine) env() *vault.Env {
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
 		e.withEvidence(want, req, done)
+		return
+	}
+	if req.Past == nil && e.asksPast(req) {
+		e.withPast(req, done)
 		return
 	}
 	if e.cfg.Trail != nil && req.Trail == nil && vault.AsksTrail(req.Service, req.Operation) {

@@ -22,10 +22,13 @@ const (
 // withEvidence reads what the call wants to see of the log, and then carries the
 // call out like any other.
 func (e *Engine) withEvidence(want vault.Evidence, req *vault.Request, done func(vault.Reply)) {
-	e.aside(req, done, func(ctx context.Context, with *vault.Request) error {
+	e.asideWith(req, done, func(ctx context.Context, with *vault.Request) (release func(), err error) {
 		lines, err := e.evidence(ctx, want)
 		with.Evidence = append([][]byte{}, lines...)
-		return err
+		if err != nil || with.Operation != "ExplainRequest" {
+			return nil, err
+		}
+		return e.addPast(ctx, with)
 	})
 }
 
@@ -42,6 +45,12 @@ func (e *Engine) withKey(spec string, req *vault.Request, done func(vault.Reply)
 // all others, in a goroutine of its own and outside of every lock. Past the bound
 // of such goroutines the caller is throttled.
 func (e *Engine) aside(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) error) {
+	e.asideWith(req, done, func(ctx context.Context, with *vault.Request) (func(), error) { return nil, work(ctx, with) })
+}
+
+// asideWith is aside for work that leaves something to be released when the call
+// will not be decided again.
+func (e *Engine) asideWith(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) (release func(), err error)) {
 	select {
 	case e.readers <- struct{}{}:
 	default:
@@ -53,11 +62,19 @@ func (e *Engine) aside(req *vault.Request, done func(vault.Reply), work func(con
 		defer func() { <-e.readers }()
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()
-		if err := work(ctx, &with); err != nil {
+		release, err := work(ctx, &with)
+		if err != nil {
 			done(vault.Reply{RequestID: req.ID, Fault: refusal(err)})
 			return
 		}
-		e.Do(&with, done)
+		after := done
+		if release != nil {
+			after = func(r vault.Reply) {
+				release()
+				done(r)
+			}
+		}
+		e.Do(&with, after)
 	}()
 }
 

@@ -228,6 +228,7 @@ func (v *Vault) do(operation string, credential identity.Credential, in any) *Ou
 	if v.Accesses != nil && vault.AsksAccesses(service, name) {
 		req.Accesses = v.Accesses()
 	}
+	v.lookBack(req)
 	d := vault.Handle(v.State, req, &v.Env)
 	if d.Broken != nil {
 		v.t.Fatalf("%s: %v", operation, d.Broken)
@@ -253,6 +254,42 @@ func (v *Vault) do(operation string, credential identity.Credential, in any) *Ou
 	}
 	o.Reply = d.Release(vault.Receipt{N: uint64(len(v.Lines) - 1)})
 	return o
+}
+
+// lookBack gives a request what it wants to see of the log, as the engine does.
+func (v *Vault) lookBack(req *vault.Request) {
+	v.t.Helper()
+	if want, ok := vault.NeedsEvidence(req); ok {
+		for i, line := range v.Lines {
+			if want.N != nil && *want.N == int64(i) || want.RequestID != "" && bytes.Contains(line, []byte(`,"req":"`+want.RequestID+`"`)) {
+				req.Evidence = append(req.Evidence, line)
+			}
+		}
+	}
+	q, ok := vault.NeedsPast(v.State, req, &v.Env)
+	if !ok {
+		return
+	}
+	past := &vault.Past{State: vault.NewState(), Records: q.Records, At: q.Time}
+	for i, line := range v.Lines {
+		r, err := event.ParseLine(line)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		if q.Time.IsZero() && uint64(i) >= q.Records || !q.Time.IsZero() && r.At.After(q.Time) {
+			break
+		}
+		if err := past.State.Apply(r.Events); err != nil {
+			v.t.Fatal(err)
+		}
+		if q.Time.IsZero() {
+			past.At = r.At
+		}
+	}
+	if q.Records > uint64(len(v.Lines)) {
+		past = &vault.Past{Problem: "The log has no such record."}
+	}
+	req.Past = past
 }
 
 func body(t testing.TB, in any) []byte {
