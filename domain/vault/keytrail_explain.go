@@ -154,6 +154,10 @@ func (j *judgement) explain() (explainedCheck, []explainedRemedy) {
 		service: service, via: j.record.Via, actor: actor, account: actor.Principal.Account}
 	as.rec.At, as.rec.Agent = j.record.At, j.record.Agent
 	on := as.judgedOn(j.check.Action, j.check.Resource, j.record.Op == "secretsmanager:CreateSecret")
+	if strings.Contains(on.arn, ":key/") && on.key == nil { // aws/secretsmanager, made by this very request
+		now := j.c.pretend(actor, service, j.record.Via)
+		on = now.judgedOn(j.check.Action, on.arn, false)
+	}
 	in := as.input(j.check.Action, on, j.conds(on))
 	if j.check.Context != nil {
 		in.Context = iam.ContextMap(j.check.Context)

@@ -30,6 +30,8 @@ var freeKeys = map[string]string{
 	"secretsmanager:kmskeyid": "secretsmanager", "secretsmanager:name": "secretsmanager",
 	"secretsmanager:recoverywindowindays": "secretsmanager", "secretsmanager:type": "secretsmanager",
 	"secretsmanager:versionid": "secretsmanager", "secretsmanager:versionstage": "secretsmanager",
+	"secretsmanager:rotateimmediately": "secretsmanager", "secretsmanager:modifyrotationrules": "secretsmanager",
+	"secretsmanager:rotationlambdaarn": "secretsmanager", "secretsmanager:externalsecretrotationrolearn": "secretsmanager",
 
 	"sts:durationseconds": "sts", "sts:externalid": "sts", "sts:rolesessionname": "sts", "sts:sourceidentity": "sts",
 	"sts:transitivetagkeys": "sts",

@@ -68,7 +68,7 @@ func TestWhoCanAgreesWithTheEngine(t *testing.T) {
 		got map[string]bool
 	}
 	decided := map[string]int{}
-	for seed := range uint64(60) {
+	for seed := range uint64(24) {
 		p := pick{rand.New(rand.NewPCG(seed, 7))}
 		v := vaulttest.New(t)
 		admin := v.User("admin", vaulttest.Administrator)
@@ -143,7 +143,7 @@ func TestWhoCanAgreesWithTheEngine(t *testing.T) {
 		}
 	}
 	for _, outcome := range []string{"allowed", "conditional", "refused"} {
-		if decided[outcome] < 50 {
+		if decided[outcome] < 20 {
 			t.Errorf("%d calls were %s: the worlds are too much alike", decided[outcome], outcome)
 		}
 	}

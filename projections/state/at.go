@@ -68,6 +68,9 @@ func (h *History) Advance(ctx context.Context, log eventstore.Log, u Until) erro
 	return nil
 }
 
+// noValue stands for every ciphertext.
+var noValue = []byte{0}
+
 func (h *History) take(line []byte, n uint64, u Until) error {
 	if u.Time.IsZero() && n >= u.Records {
 		return errReached
@@ -86,7 +89,7 @@ func (h *History) take(line []byte, n uint64, u Until) error {
 	}
 	for _, e := range events {
 		if v, ok := e.(*event.SecretVersionCreated); ok {
-			v.Ciphertext = nil
+			v.Ciphertext = noValue
 		}
 	}
 	if err := h.State.Apply(events); err != nil {
