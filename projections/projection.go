@@ -43,6 +43,9 @@ type Runner struct {
 	subjects []eventstore.Subject
 	observe  func(error)
 
+	again   chan struct{} // a rebuild has been asked for
+	phase   atomic.Int32  // of a rebuild
+	target  atomic.Uint64 // the end of the log when the rebuild was asked for
 	applied atomic.Uint64
 	behind  atomic.Int64 // nanoseconds that the newest applied commit was old when it was applied
 
@@ -57,7 +60,57 @@ func NewRunner(log eventstore.Log, view View, observe func(error), subjects ...e
 	if observe == nil {
 		observe = func(error) {}
 	}
-	return &Runner{log: log, view: view, subjects: subjects, observe: observe, moved: make(chan struct{})}
+	return &Runner{log: log, view: view, subjects: subjects, observe: observe, moved: make(chan struct{}), again: make(chan struct{}, 1)}
+}
+
+// Phases of a rebuild.
+const (
+	phaseNone     int32 = iota
+	phaseAsked          // the view is still there
+	phaseBuilding       // it has been emptied, and does not hold yet what it held
+)
+
+// Status is how far a view has come.
+type Status struct {
+	Applied    uint64 // sequence of the last commit that the view holds
+	Rebuilding bool
+	Target     uint64 // of the rebuild: the end that the log had when it was asked for
+}
+
+// Status tells how far the view has come.
+func (r *Runner) Status() Status {
+	switch r.phase.Load() {
+	case phaseAsked:
+		return Status{Rebuilding: true, Target: r.target.Load()}
+	case phaseBuilding:
+		return Status{Applied: r.applied.Load(), Rebuilding: true, Target: r.target.Load()}
+	}
+	return Status{Applied: r.applied.Load()}
+}
+
+// Restart has the running Run empty the view and build it again, and returns at
+// once: see Status. last is the sequence up to which the rebuild counts as under
+// way. It reports false if one is. A process that dies meanwhile goes on with what
+// the view holds by then.
+func (r *Runner) Restart(last uint64) bool {
+	if !r.phase.CompareAndSwap(phaseNone, phaseAsked) {
+		return false
+	}
+	r.target.Store(last)
+	select {
+	case r.again <- struct{}{}:
+	default: // told already
+	}
+	return true
+}
+
+// empty carries out what Restart asked for. It is tried again until it succeeds.
+func (r *Runner) empty(ctx context.Context) error {
+	if err := r.view.Reset(ctx); err != nil {
+		return fmt.Errorf("rebuild: empty the view: %w", err)
+	}
+	r.phase.Store(phaseBuilding)
+	return nil
 }
 
 // Name is that of the view.
@@ -72,6 +125,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if errors.Is(err, errAgain) {
+			continue
+		}
 		r.observe(fmt.Errorf("projection %s: %w", r.view.Name(), err))
 		if r.applied.Load() > before {
 			pause = 50 * time.Millisecond
@@ -84,9 +140,17 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-var errEnded = errors.New("the log ended")
+var (
+	errEnded = errors.New("the log ended")
+	errAgain = errors.New("the view is to be built again")
+)
 
 func (r *Runner) follow(ctx context.Context) error {
+	if r.phase.Load() == phaseAsked {
+		if err := r.empty(ctx); err != nil {
+			return err
+		}
+	}
 	cursor, err := r.view.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("read the cursor: %w", err)
@@ -107,16 +171,22 @@ func (r *Runner) follow(ctx context.Context) error {
 			}
 		})
 	}()
-	for first := range commits {
-		batch := gather(first, commits)
-		if err := r.apply(ctx, batch); err != nil {
-			return err
+	for {
+		select {
+		case <-r.again:
+			return errAgain
+		case first, ok := <-commits:
+			if !ok {
+				if err := <-ended; err != nil {
+					return err
+				}
+				return errEnded
+			}
+			if err := r.apply(ctx, gather(first, commits)); err != nil {
+				return err
+			}
 		}
 	}
-	if err := <-ended; err != nil {
-		return err
-	}
-	return errEnded
 }
 
 // gather takes what has arrived, without waiting for more: a view that falls
@@ -153,6 +223,9 @@ func (r *Runner) apply(ctx context.Context, batch []eventstore.Stored) error {
 
 func (r *Runner) advance(seq uint64) {
 	r.applied.Store(seq)
+	if seq >= r.target.Load() {
+		r.phase.CompareAndSwap(phaseBuilding, phaseNone)
+	}
 	r.mu.Lock()
 	close(r.moved)
 	r.moved = make(chan struct{})

@@ -174,3 +174,72 @@ func TestRebuildGivesTheSame(t *testing.T) {
 		t.Errorf("%d steps of progress", steps)
 	}
 }
+
+// TestRestartWhileFollowing: a view that is built again while the log grows holds
+// every line once, also when its process ends in the midst of it, at any point.
+func TestRestartWhileFollowing(t *testing.T) {
+	died := errors.New("the process died")
+	for point := range 12 {
+		for _, before := range []bool{true, false} {
+			w := &writer{t: t, log: memlog.NewStore(memlog.Options{}).Open()}
+			w.append(40)
+			view := &list{}
+			run := func(until func(*projections.Runner), restart bool) {
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				r := projections.NewRunner(w.log, view, func(err error) {
+					if errors.Is(err, died) {
+						stop()
+					}
+				})
+				done := make(chan struct{})
+				go func() { defer close(done); _ = r.Run(ctx) }()
+				if restart {
+					if err := r.Await(ctx, w.last); err != nil {
+						t.Fatal(err)
+					}
+					n := 0
+					view.mu.Lock()
+					view.fail = func(b bool) error {
+						if b == before {
+							if n++; n > point {
+								return died
+							}
+						}
+						return nil
+					}
+					view.mu.Unlock()
+					if !r.Restart(w.last) || r.Restart(w.last) {
+						t.Error("of two restarts the first counts")
+					}
+				}
+				until(r)
+				stop()
+				<-done
+			}
+			run(func(r *projections.Runner) {
+				for r.Status().Rebuilding {
+					w.append(1)
+					time.Sleep(time.Millisecond)
+					view.mu.Lock()
+					dead := view.fail == nil
+					view.mu.Unlock()
+					if dead || w.last > 80 {
+						break
+					}
+				}
+			}, true)
+			view.mu.Lock()
+			view.fail = nil
+			view.mu.Unlock()
+			run(func(r *projections.Runner) {
+				if err := r.Await(t.Context(), w.last); err != nil {
+					t.Fatal(err)
+				}
+			}, false)
+			if !slices.Equal(view.lines, w.want) {
+				t.Fatalf("died at %d, before %v: %d lines, want %d once each", point, before, len(view.lines), len(w.want))
+			}
+		}
+	}
+}

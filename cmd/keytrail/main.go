@@ -81,7 +81,7 @@ Begin with:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serverCommand(), natsConfigCommand(), demoCommand(), callCommand(), keyCommand(), secretCommand(),
-		auditCommand(), whoCanCommand(), whoDidCommand(), verifyCommand(), benchCommand(), versionCommand(),
+		auditCommand(), whoCanCommand(), whoDidCommand(), projectionsCommand(), verifyCommand(), benchCommand(), versionCommand(),
 	)
 	return root
 }

@@ -195,7 +195,11 @@ func printWhoCan(w io.Writer, all *whoCanAnswers) error {
 		}
 		printChecks(w, p.Checks)
 	}
-	fmt.Fprintf(w, "\n%d can, %d of them on conditions; %d cannot\n", len(all.Principals), conditional, all.Refused)
+	fmt.Fprintf(w, "\n%d can, ", len(all.Principals))
+	if conditional > 0 {
+		fmt.Fprintf(w, "%d of them on conditions, ", conditional)
+	}
+	fmt.Fprintf(w, "%d cannot\n", all.Refused)
 	return nil
 }
 

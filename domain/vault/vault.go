@@ -43,6 +43,8 @@ type Request struct {
 	// Accesses is who used what last, for the operations of AsksAccesses, with all
 	// that was answered before this call was made; nil is NoAccesses.
 	Accesses Accesses
+	// Projections is the state of the views, for the operations of AsksProjections.
+	Projections []Projection
 	// Past is the state that NeedsPast asked for, replayed by the engine.
 	Past *Past
 	// Prepared is the private key that NeedsKey asked for, made by the engine.
@@ -113,6 +115,9 @@ type Decision struct {
 	// Broken is set when a handler failed after it had changed the working state: a
 	// defect of ours. The state must be reloaded and nothing of this stored.
 	Broken error
+
+	// Rebuild is the view to be built again once the records are on disk; "" = none.
+	Rebuild string
 
 	reply     Reply
 	body      []byte   // memory of the reply's body, zeroed between its uses

@@ -258,6 +258,9 @@ func (e *Engine) release() {
 				e.erasures <- erasure{t, r.seq}
 				continue
 			}
+			if view := t.decision.Rebuild; view != "" && e.cfg.Projections != nil {
+				e.cfg.Projections.Rebuild(view, r.seq)
+			}
 			t.reply(r.seq)
 		}
 		r.batch.Free()

@@ -58,6 +58,8 @@ type Config struct {
 	Trail Trail
 	// Access, if set, answers the operations that show who used what last.
 	Access Access
+	// Projections, if set, are the views that the operations on them are about.
+	Projections Projections
 	// Answered, if set, is told of every call's service and request id and of how
 	// long its caller waited. It is called concurrently and must be quick.
 	Answered func(service, requestID string, took time.Duration)
@@ -176,6 +178,10 @@ func (e *Engine) env() *vault.Env {
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
 		e.withEvidence(want, req, done)
+		return
+	}
+	if e.cfg.Projections != nil && req.Projections == nil && vault.AsksProjections(req.Service, req.Operation) {
+		e.withProjections(req, done)
 		return
 	}
 	if req.Past == nil && e.asksPast(req) {

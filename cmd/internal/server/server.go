@@ -63,25 +63,26 @@ type Options struct {
 
 // Server is a running server.
 type Server struct {
-	opts   Options
-	dir    *dataDir
-	nats   *natslog.Server
-	out    *external.Conns // to external servers
-	log    *natslog.Log
-	head   *eventstore.HeadFile
-	engine *engine.Engine
-	ready  atomic.Pointer[engine.Engine] // once everything is served
-	auth   *natsapi.Authenticator
-	edges  *edges
-	api    atomic.Pointer[natsapi.Service]
-	aws    atomic.Pointer[awsapi.Service]
-	awsURL string
-	views  views
-	trail  trail
-	access accesses
-	ops    *http.Server
-	opsURL string
-	url    string
+	opts       Options
+	dir        *dataDir
+	nats       *natslog.Server
+	out        *external.Conns // to external servers
+	log        *natslog.Log
+	head       *eventstore.HeadFile
+	engine     *engine.Engine
+	ready      atomic.Pointer[engine.Engine] // once everything is served
+	auth       *natsapi.Authenticator
+	edges      *edges
+	api        atomic.Pointer[natsapi.Service]
+	aws        atomic.Pointer[awsapi.Service]
+	awsURL     string
+	views      views
+	trail      trail
+	rebuilding rebuilding
+	access     accesses
+	ops        *http.Server
+	opsURL     string
+	url        string
 }
 
 // Start starts a server and returns when it answers calls. Its errors are meant
@@ -123,7 +124,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.trail.log = s.opts.Log
+	s.trail.log, s.rebuilding.server = s.opts.Log, s
 	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
 	if err := s.serveOps(metrics); err != nil {
 		return err
@@ -131,7 +132,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.engine, err = engine.Open(ctx, engine.Config{
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
 		RekeyMode: s.opts.RekeyMode, Stored: s.stored, Changed: s.changed, Answered: metrics.answered,
-		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail, Access: &s.access,
+		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail, Projections: &s.rebuilding, Access: &s.access,
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
 			if c.Err != nil {

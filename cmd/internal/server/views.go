@@ -44,6 +44,7 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 	if err := s.startAudit(ctx, running, tail, tell); err != nil {
 		return err
 	}
+	s.rebuilding.runners.Store(&s.views.runners)
 	o.registry.MustRegister(newFollowing(s.log, s.views.runners), newSurroundings(s))
 	return nil
 }
