@@ -213,8 +213,12 @@ type Figures struct {
 	LiveMissed  uint64 // live records that were dropped because nobody took them in time
 }
 
-// Figures returns what was counted.
+// Figures returns what was counted. On the embedded server connections that have
+// ended are not among them; on servers elsewhere they may be for some seconds.
 func (s *Service) Figures() Figures {
+	if s.options.Server != nil {
+		s.forgetGone(context.Background())
+	}
 	f := Figures{Connections: s.callers.count(), Refused: s.refusals.Totals(), LiveMissed: s.missed.Load()}
 	for _, e := range s.stats {
 		f.Requests += e.requests.Load()
