@@ -81,6 +81,8 @@ writes and answers, the others stand by and take over when it ends. See keytrail
 	f.StringVar(&rekey, "rekey-mode", "strict", "what UpdateSecret with another key does to the old wrapping: strict drops it, aws keeps it until the next version")
 	f.IntVar(&o.MetricsNamed, "metrics-named", metrics.DefaultNamed, "keys and secrets that have series of their own in /metrics; what the others do is one series; 0 names none")
 	f.BoolVar(&o.UnsafeNoSync, "unsafe-no-sync", false, "do not wait for the disk: answers may be lost with the power; for benchmarks only")
+	f.BoolVar(&o.NoAuditView, "without-audit-view", false, "do not keep the audit view: LookupEvents and QueryAudit have no answer; for measurements")
+	_ = f.MarkHidden("without-audit-view") // fails for a flag that is not there
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

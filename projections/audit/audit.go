@@ -61,8 +61,9 @@
 // Conditions with = or IN on the columns themselves, and with < and > on n and
 // eventTime, leave blocks out; record is read from the log, so the rest should
 // have narrowed the rows before. Compare eventTime with text of its own form,
-// '2026-11-23' or '2026-11-23T10:04', or with strftime('%Y-%m-%dT%H:%M:%SZ',
-// 'now', '-2 hours'): SQLite's own datetime has a space where this has a T.
+// '2026-11-23' or '2026-11-23T10:04:57', or with strftime('%Y-%m-%dT%H:%M:%S',
+// 'now', '-2 hours'): SQLite's own datetime has a space where this has a T, and a
+// Z after whole seconds is behind all of their fractions.
 //
 // The bounds of a SELECT are in sql.go: five seconds, 64 MiB of memory, the rows
 // and bytes of one reply, no recursion, nothing but reading.
@@ -110,6 +111,7 @@ type View struct {
 	log  eventstore.Log
 
 	damaged atomic.Bool // found by a query: the next Cursor empties the view
+	read    recent      // blocks, decoded
 
 	mu     sync.RWMutex // guards what follows
 	db     *sql.DB
@@ -329,6 +331,7 @@ func (v *View) Reset(ctx context.Context) error {
 			return fmt.Errorf("audit: empty the view: %w", err)
 		}
 	}
+	v.read.forget()
 	if err := v.open(ctx); err != nil {
 		return fmt.Errorf("audit: make %s: %w", v.path, err)
 	}

@@ -100,13 +100,28 @@ func widthOf(v uint64) int {
 	return 8
 }
 
+// most is the largest number.
+func (p packed) most() (most uint64) {
+	switch p.width {
+	case 1:
+		for _, v := range p.bytes {
+			most = max(most, uint64(v))
+		}
+	case 2:
+		for i := 0; i+1 < len(p.bytes); i += 2 {
+			most = max(most, uint64(p.bytes[i])|uint64(p.bytes[i+1])<<8)
+		}
+	default:
+		for i := range p.len() {
+			most = max(most, p.at(i))
+		}
+	}
+	return most
+}
+
 // pack makes the list as narrow as its largest number allows.
 func (p packed) pack() packed {
-	var most uint64
-	for i := range p.len() {
-		most = max(most, p.at(i))
-	}
-	out := packed{width: widthOf(most)}
+	out := packed{width: widthOf(p.most())}
 	out.bytes = make([]byte, 0, out.width*p.len())
 	for i := range p.len() {
 		out.append(p.at(i))
@@ -273,7 +288,7 @@ func decodeBlock(raw []byte) (*block, error) {
 	if len(raw) < 5 || crc32.Checksum(raw[:len(raw)-4], castagnoli) != binary.LittleEndian.Uint32(raw[len(raw)-4:]) {
 		return nil, fmt.Errorf("%w: a block has another checksum than it was written with", errDamaged)
 	}
-	r := &reader{b: raw[1 : len(raw)-4]}
+	r := &reader{b: raw[1 : len(raw)-4], text: string(raw[:len(raw)-4])}
 	if raw[0] != blockVersion {
 		return nil, fmt.Errorf("%w: a block of version %d", errDamaged, raw[0])
 	}
@@ -299,7 +314,7 @@ func decodeBlock(raw []byte) (*block, error) {
 		}
 		b.values[c] = make([]string, n)
 		for i := range b.values[c] {
-			b.values[c][i] = string(r.take(int(r.uvarint())))
+			b.values[c][i] = r.string(int(r.uvarint()))
 		}
 	}
 	if r.failed || len(r.b) != 0 || !b.sound() {
@@ -319,10 +334,8 @@ func (b *block) sound() bool {
 		return false
 	}
 	for c := range columns {
-		for i := range b.records {
-			if b.code(c, i) > len(b.values[c]) {
-				return false
-			}
+		if b.codes[c].most() > uint64(len(b.values[c])) {
+			return false
 		}
 	}
 	return true
@@ -331,7 +344,18 @@ func (b *block) sound() bool {
 // reader takes bytes apart; once it has failed it gives nothing.
 type reader struct {
 	b      []byte
+	text   string // the same bytes and those before them: strings share its memory
 	failed bool
+}
+
+func (r *reader) string(n int) string {
+	if n < 0 || n > len(r.b) {
+		r.failed, r.b = true, nil
+		return ""
+	}
+	start := len(r.text) - len(r.b)
+	r.b = r.b[n:]
+	return r.text[start : start+n]
 }
 
 func (r *reader) uvarint() uint64 {

@@ -245,6 +245,12 @@ func timeFrom(s string) (micros int64, ok bool) {
 	if len(s) < len("2006") || len(s) > len(timeForm) {
 		return 0, false
 	}
+	if whole, ok := strings.CutSuffix(s, "Z"); ok && len(whole) == len("2006-01-02T15:04:05") {
+		// Z comes after the point of a fraction: the whole second is before it.
+		at, err := time.Parse("2006-01-02T15:04:05", whole)
+		at = at.Add(time.Second)
+		return at.UnixMicro(), err == nil && at.UnixMicro() >= 0
+	}
 	at, err := time.Parse(timeForm, s+firstTime[len(s):])
 	return at.UnixMicro(), err == nil && at.UnixMicro() >= 0
 }

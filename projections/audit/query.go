@@ -28,8 +28,6 @@ type moment struct {
 	db     *sql.DB
 	blocks []summary
 	tail   block
-	kept   []*block // read for a query that comes back to them; the newest last
-	keep   int      // how many
 }
 
 func (v *View) moment() (*moment, error) {
@@ -137,11 +135,6 @@ func (m *moment) candidate(ctx context.Context, s *search, k int) (*block, error
 	if b.first > s.to || b.first+b.records <= s.from || b.earliest > s.until || b.latest < s.since {
 		return nil, nil
 	}
-	for _, kept := range m.kept {
-		if kept.first == b.first {
-			return kept, nil
-		}
-	}
 	var raw []byte
 	if err := m.db.QueryRowContext(ctx, "SELECT filter FROM block WHERE first = ?", int64(b.first)).Scan(&raw); err != nil {
 		return nil, found(err, b.first)
@@ -155,14 +148,14 @@ func (m *moment) candidate(ctx context.Context, s *search, k int) (*block, error
 			return nil, nil
 		}
 	}
-	read, err := m.view.block(ctx, m.db, b.first)
-	if err == nil && m.keep > 0 {
-		if len(m.kept) == m.keep {
-			m.kept = slices.Delete(m.kept, 0, 1)
-		}
-		m.kept = append(m.kept, read)
+	if have := m.view.read.find(m.db, b.first); have != nil {
+		return have, nil
 	}
-	return read, err
+	have, err := m.view.block(ctx, m.db, b.first)
+	if err == nil {
+		m.view.read.keep(m.db, have)
+	}
+	return have, err
 }
 
 func (v *View) block(ctx context.Context, db *sql.DB, first uint64) (*block, error) {

@@ -3,6 +3,7 @@ package audit
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
@@ -116,7 +117,9 @@ func (x *selection) resourcesVerdict(code int) verdict {
 		x.resources[code] = judged
 		switch {
 		case code > 0:
-			x.resources[code] |= x.judgeResources(parseResources(x.b.value(colResources, code)))
+			if v := x.b.value(colResources, code); !lacks(v, x.where[colResources]) {
+				x.resources[code] |= x.judgeResources(parseResources(v))
+			}
 		case len(x.where[colResources]) == 0:
 			x.resources[code] |= own | foreign
 		}
@@ -155,9 +158,42 @@ func outcomeIs(outcome string, w vault.TrailCondition) bool {
 
 func sourceIs(source string, w vault.TrailCondition) bool { return source == w.Value }
 
+// lacks reports that a value of a column, as it is stored, cannot satisfy all of
+// the conditions: what they ask for stands in it nowhere. Most values of a block
+// are done with that way, unparsed.
+func lacks(value string, where []vault.TrailCondition) bool {
+	return slices.ContainsFunc(where, func(w vault.TrailCondition) bool {
+		return literal(w) && !strings.Contains(value, w.Value)
+	})
+}
+
+// literal reports whether what a condition asks for is a part of the values that
+// have it, letter by letter: no name of ours, and nothing that JSON escapes.
+func literal(w vault.TrailCondition) bool {
+	if w.Field == vault.TrailUserName || w.Field == vault.TrailResourceType {
+		return false
+	}
+	for i := range len(w.Value) {
+		if c := w.Value[i]; !letter(c) && strings.IndexByte("/-_.:+=@, ", c) < 0 || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *search) judgeWho(value string) verdict {
-	w := parseWho(value)
+	if lacks(value, s.where[colWho]) {
+		return 0
+	}
 	v := own | foreign
+	if len(s.where[colWho]) == 0 {
+		// A quote within a name is escaped, so this can be no part of one.
+		if strings.Contains(value, `"account":"`+s.account+`"`) {
+			v |= mine
+		}
+		return v
+	}
+	w := parseWho(value)
 	if w.Account == s.account {
 		v |= mine
 	}
@@ -247,9 +283,12 @@ func (x *selection) has(i int) bool {
 			return false
 		}
 	}
-	who := x.whoVerdict(x.b.code(colWho, i))
-	if who&mine != 0 && who&own == 0 {
+	if len(x.where[colResources]) > 0 && x.resourcesVerdict(x.b.code(colResources, i))&(own|foreign) == 0 {
 		return false
+	}
+	who := x.whoVerdict(x.b.code(colWho, i))
+	if who&mine != 0 && (who&own == 0 || len(x.where[colResources]) == 0) {
+		return who&own != 0
 	}
 	resources := x.resourcesVerdict(x.b.code(colResources, i))
 	switch {

@@ -30,7 +30,6 @@ const (
 	sqlMemory   = 64 << 20  // of SQLite while the SELECT runs
 	sqlHardHeap = 256 << 20 // of SQLite in this process, whatever happens
 	sqlValue    = 256 << 10 // bytes of one value or row: a CloudTrail record is no larger, and a step of SQLite over two of them is not long
-	sqlBlocks   = 8         // kept for a join
 )
 
 var sqlLimits = map[int]int{
@@ -100,7 +99,6 @@ func (m *moment) runSQL(ctx context.Context, q *vault.TrailQuery, answer *vault.
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(sqlTime, func() { cancel(errSQLTime) }).Stop()
-	m.keep = sqlBlocks
 	s := &selecting{moment: m, ctx: limited, query: q,
 		renderer: &renderer{account: q.Account, installation: q.Installation, region: q.Region},
 		push:     !strings.Contains(strings.ToLower(q.SQL), "collate")} // SQLite does not say by which collation it compares

@@ -126,6 +126,9 @@ func TestSQLAgainstAScan(t *testing.T) {
 			case name == "eventTime":
 				op, value = pick(w.world, ">", ">=", "<", "<=", "="), value[:5+w.IntN(len(value)-5)]
 				value = strings.TrimSuffix(value, "'") + "'"
+				if len(value) > 21 && w.IntN(2) == 0 {
+					value = value[:20] + "Z'"
+				}
 			case op == "IN":
 				value = "(" + value + ", 'none')"
 			}

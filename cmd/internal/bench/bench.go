@@ -42,6 +42,7 @@ type Options struct {
 	What       string // Decrypt or GetSecretValue
 	Transport  string // NATS or HTTP; "" = NATS
 	Callers    int    // callers that each wait for their reply; 1..MaxCallers
+	Records    int    // of Audit: how many the view is built of; 1000..MaxRecords
 	Seconds    int    // measuring time of each of the three loads, over all rounds; 1..MaxSeconds
 	Progress   io.Writer
 

@@ -12,9 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-func startServer(ctx context.Context, o *Options, dir string) (*child, error) {
+func startServer(ctx context.Context, o *Options, dir string, more ...string) (*child, error) {
 	args := []string{"server", "--data-dir", dir, "--nats-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}
-	return startChild(ctx, o.Executable, dir, profiled(o.CPUProfile, args)...)
+	return startChild(ctx, o.Executable, dir, profiled(o.CPUProfile, append(args, more...))...)
 }
 
 // profiled has the child write a CPU profile of its life.

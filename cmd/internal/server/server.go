@@ -56,7 +56,8 @@ type Options struct {
 	OpsTLS       KeyPair
 	RekeyMode    vault.RekeyMode
 	UnsafeNoSync bool
-	MetricsNamed int // keys and secrets that have series of their own; the rest are one series
+	NoAuditView  bool // for measurements: what asks for records has no answer
+	MetricsNamed int  // keys and secrets that have series of their own; the rest are one series
 	Log          zerolog.Logger
 	Version      string
 }

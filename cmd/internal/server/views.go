@@ -41,8 +41,10 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 	if err := s.startAccess(ctx, running, tail, tell); err != nil {
 		return err
 	}
-	if err := s.startAudit(ctx, running, tail, tell); err != nil {
-		return err
+	if !s.opts.NoAuditView {
+		if err := s.startAudit(ctx, running, tail, tell); err != nil {
+			return err
+		}
 	}
 	s.rebuilding.runners.Store(&s.views.runners)
 	o.registry.MustRegister(newFollowing(s.log, s.views.runners), newSurroundings(s))
