@@ -260,3 +260,27 @@ func BenchmarkParseLine(b *testing.B) {
 		}
 	}
 }
+
+// TestContextOfADenial: what the request had of condition keys comes back as it
+// was, and equal contexts have equal bytes.
+func TestContextOfADenial(t *testing.T) {
+	r := sample()
+	want := map[string][]string{"aws:sourceip": {"192.0.2.1"}, "aws:principaltag/Dept": {`a "b"`}, "aws:tagkeys": {"x", "y"}, "kms:grantoperations": {}}
+	r.Decision.Checks[0].Context = want
+	line, err := r.AppendLine(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, _ := r.AppendLine(nil); string(again) != string(line) {
+			t.Fatalf("%s\nand\n%s", line, again)
+		}
+	}
+	read, err := ParseLine(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read.Decision.Checks[0].Context; !reflect.DeepEqual(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+}
