@@ -185,3 +185,17 @@ func (n *NotedContext) Lookup(name, suffix string) ([]string, bool, bool) {
 	}
 	return values, multi, ok
 }
+
+// Aspect is a part of a statement that a request has to fit.
+type Aspect uint8
+
+const (
+	AspectResource  Aspect = iota // Resource or NotResource: such as an alias ARN
+	AspectPrincipal               // Principal or NotPrincipal
+	AspectCondition
+	AspectAction
+)
+
+var aspectNames = [...]string{"resource", "principal", "condition", "action"}
+
+func (a Aspect) String() string { return name(aspectNames[:], uint8(a)) }
