@@ -4,32 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"regexp"
 	"sync"
 	"testing"
-
-	"github.com/rs/zerolog"
 )
 
 // TestTheAnswersOfThePast: what WhoCan said at each moment it says again when it is
 // asked about that moment, of many at a time, while the log grows.
 func TestTheAnswersOfThePast(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Start(t.Context(), Options{DataDir: dir, NATSListen: "127.0.0.1:0", Account: DefaultAccount, Region: DefaultRegion, Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	env, err := os.ReadFile(dir + "/admin.env")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &rebuildWorld{t: t, s: s, admin: string(regexp.MustCompile(`AKIA[A-Z0-9]+`).Find(env))}
+	w := startWorld(t)
 	var secret struct{ ARN string }
 	if err := json.Unmarshal(w.must("secretsmanager:CreateSecret", map[string]any{"Name": "s", "SecretString": "x"}), &secret); err != nil {
 		t.Fatal(err)

@@ -18,14 +18,35 @@ import (
 	"github.com/keytrail/keytrail/domain/vault"
 )
 
-// rebuildWorld is a running server whose administrator asks it.
-type rebuildWorld struct {
+// world is a running server whose administrator asks it.
+type world struct {
 	t     *testing.T
 	s     *Server
 	admin string // access key id
 }
 
-func (w *rebuildWorld) ask(operation string, in map[string]any) (body []byte, fault error) {
+// startWorld starts the server and stops it when the test ends.
+func startWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := Start(t.Context(), Options{DataDir: dir, NATSListen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
+		Account: DefaultAccount, Region: DefaultRegion, MetricsNamed: 10, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	env, err := os.ReadFile(dir + "/admin.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, s: s, admin: string(regexp.MustCompile(`AKIA[A-Z0-9]+`).Find(env))}
+}
+
+func (w *world) ask(operation string, in map[string]any) (body []byte, fault error) {
 	w.t.Helper()
 	service, name, _ := strings.Cut(operation, ":")
 	raw, err := json.Marshal(in)
@@ -43,7 +64,7 @@ func (w *rebuildWorld) ask(operation string, in map[string]any) (body []byte, fa
 	return reply.Body, nil
 }
 
-func (w *rebuildWorld) must(operation string, in map[string]any) []byte {
+func (w *world) must(operation string, in map[string]any) []byte {
 	w.t.Helper()
 	body, fault := w.ask(operation, in)
 	if fault != nil {
@@ -53,14 +74,14 @@ func (w *rebuildWorld) must(operation string, in map[string]any) []byte {
 }
 
 // records are the first n records as the audit view shows them.
-func (w *rebuildWorld) records(n int) []byte {
+func (w *world) records(n int) []byte {
 	w.t.Helper()
 	return w.must("keytrail:QueryAudit", map[string]any{"OldestFirst": true, "MaxResults": n})
 }
 
 // counted is what the metrics view has counted of the operation: it is not called
 // again, so a rebuild must find the same.
-func (w *rebuildWorld) counted(operation string) string {
+func (w *world) counted(operation string) string {
 	w.t.Helper()
 	reply, err := http.Get(w.s.OpsURL() + "/metrics")
 	if err != nil {
@@ -80,7 +101,7 @@ func (w *rebuildWorld) counted(operation string) string {
 	return strings.Join(lines, "\n")
 }
 
-func (w *rebuildWorld) projections() map[string]vault.Projection {
+func (w *world) projections() map[string]vault.Projection {
 	w.t.Helper()
 	var out struct{ Projections []vault.Projection }
 	if err := json.Unmarshal(w.must("keytrail:ListProjections", map[string]any{}), &out); err != nil {
@@ -94,7 +115,7 @@ func (w *rebuildWorld) projections() map[string]vault.Projection {
 }
 
 // follow waits until a view holds what the log holds now.
-func (w *rebuildWorld) follow(name string) {
+func (w *world) follow(name string) {
 	w.t.Helper()
 	end, until := w.projections()[name].LogEnd, time.Now().Add(20*time.Second)
 	for w.projections()[name].Cursor < end {
@@ -108,22 +129,7 @@ func (w *rebuildWorld) follow(name string) {
 // TestRebuildWhileServing: each view is thrown away under a running server and
 // answers the same, byte for byte, when it is built again.
 func TestRebuildWhileServing(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Start(t.Context(), Options{DataDir: dir, NATSListen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
-		Account: DefaultAccount, Region: DefaultRegion, MetricsNamed: 10, Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	env, err := os.ReadFile(dir + "/admin.env")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &rebuildWorld{t: t, s: s, admin: string(regexp.MustCompile(`AKIA[A-Z0-9]+`).Find(env))}
+	w := startWorld(t)
 	for i := range 50 {
 		w.must("kms:CreateKey", map[string]any{"Description": fmt.Sprint("key ", i)})
 		if _, fault := w.ask("kms:DescribeKey", map[string]any{"KeyId": fmt.Sprint("alias/none", i)}); fault == nil {
