@@ -14,9 +14,9 @@ func callCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call SERVICE OPERATION [JSON|-]",
 		Short: "Call any operation over NATS: JSON in, JSON out",
-		Long: `Call any operation of kms, secretsmanager, iam, sts or keytrail over NATS. The input is
-the operation's AWS JSON, as an argument or with - from standard input; the answer goes to
-standard output as JSON.`,
+		Long: `Call any operation of kms, secretsmanager, iam, sts, cloudtrail or keytrail over NATS. The
+input is the operation's AWS JSON, as an argument or with - from standard input; the answer
+goes to standard output as JSON.`,
 		Example: `  keytrail call sts GetCallerIdentity
   keytrail call kms CreateKey '{"Description":"orders"}'
   keytrail call secretsmanager CreateSecret - < secret.json`,
