@@ -1,7 +1,7 @@
 // Package access is the view of who used what last: for every key its last
 // cryptographic use, for every secret and every version of it the day it was read,
-// for every access key and every role its last call. The state is not rebuilt from uses, so what is
-// shown of them comes from here.
+// for every access key and every role its last call. The state is not rebuilt from
+// uses, so what is shown of them comes from here.
 //
 // It keeps one entry for each of these, in memory, and is a function of the log
 // alone: a restart goes on from a snapshot, a rebuild gives the same answers. What

@@ -1,6 +1,8 @@
-// Package state rebuilds the vault's working state from the state records of the
-// log. It reads nothing else: a start costs the history of changes, not that of
-// uses. It holds no copy of its own; what it returns is the engine's to keep.
+// Package state rebuilds the vault's state from the state records of the log: the
+// one that is worked with, by Load, and one of the past without the values of
+// secrets, as a History. It reads nothing else: a start costs the history of
+// changes, not that of uses. It holds no copy of its own; what it returns is the
+// engine's to keep.
 package state
 
 import (

@@ -17,8 +17,8 @@ type Access interface {
 	Await(ctx context.Context, seq uint64) error
 }
 
-// maxWatchers bounds the calls that wait for the view of accesses: as many as the
-// log's queue holds of callers who describe things in a hurry.
+// maxWatchers bounds the calls that wait for the view of accesses, each in a
+// goroutine of its own; past it callers are throttled as by a full queue of the log.
 const maxWatchers = 1024
 
 // farBehind is how many commits the view is behind when it is being built: nobody

@@ -1,6 +1,6 @@
 // Package server puts a running Keytrail together: data directory, embedded or
-// external NATS, log, keyring, engine, request-reply endpoints, metrics. It wires
-// and orders; it decides nothing. The program, the demonstration and the tests
+// external NATS, log, keyring, engine, the edges for NATS and HTTP, the views and
+// the metrics. It wires and orders; it decides nothing. The program, the demonstration and the tests
 // all start the same server here.
 package server
 
