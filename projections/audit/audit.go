@@ -297,7 +297,7 @@ func (v *View) next() uint64 {
 // store writes the block that is full. A reader finds its records in memory until
 // they are on disk.
 func (v *View) store(ctx context.Context) error {
-	b := &v.tail.block
+	b := v.tail.block // a copy: readers copy the block meanwhile
 	b.end = fingerprint(&v.tail.newest)
 	s := summary{b.first, uint64(b.records), b.firstSeq, b.lastSeq(), b.earliest, b.latest}
 	_, err := v.db.ExecContext(ctx, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
