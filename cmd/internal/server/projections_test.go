@@ -130,14 +130,33 @@ func (w *world) follow(name string) {
 // answers the same, byte for byte, when it is built again.
 func TestRebuildWhileServing(t *testing.T) {
 	w := startWorld(t)
+	var used []string
 	for i := range 50 {
-		w.must("kms:CreateKey", map[string]any{"Description": fmt.Sprint("key ", i)})
+		var made struct{ KeyMetadata struct{ KeyId string } }
+		if err := json.Unmarshal(w.must("kms:CreateKey", map[string]any{"Description": fmt.Sprint("key ", i)}), &made); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			used = append(used, made.KeyMetadata.KeyId)
+			w.must("kms:GenerateDataKeyWithoutPlaintext", map[string]any{"KeyId": made.KeyMetadata.KeyId, "KeySpec": "AES_256"})
+		}
 		if _, fault := w.ask("kms:DescribeKey", map[string]any{"KeyId": fmt.Sprint("alias/none", i)}); fault == nil {
 			t.Fatal("described a key that is not there")
 		}
 	}
 	w.follow("metrics")
+	w.follow("access")
+	lastUses := func() (all string) {
+		for _, id := range used {
+			all += string(w.must("kms:GetKeyLastUsage", map[string]any{"KeyId": id})) + "\n"
+		}
+		return all
+	}
 	const shown = 100
+	uses := lastUses()
+	if n := strings.Count(uses, "GenerateDataKeyWithoutPlaintext"); n != len(used) {
+		t.Fatalf("last uses of %d keys: %s", len(used), uses)
+	}
 	records, created, described := w.records(shown), w.counted("CreateKey"), w.counted("DescribeKey")
 	if !bytes.Contains(records, []byte("DescribeKey")) || created == "" || described == "" {
 		t.Fatalf("nothing to compare: %s\n%s\n%s", records, created, described)
@@ -162,6 +181,10 @@ func TestRebuildWhileServing(t *testing.T) {
 		}
 	}
 	w.follow("metrics")
+	w.follow("access")
+	if again := lastUses(); again != uses {
+		t.Errorf("the last uses are\n%s\nand were\n%s", again, uses)
+	}
 	if again := w.records(shown); !bytes.Equal(trimToken(again), trimToken(records)) {
 		t.Errorf("the audit view answers\n%s\nand did\n%s", again, records)
 	}
