@@ -90,7 +90,7 @@ Begin with:
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s needs %d argument(s), got %d: keytrail %s", cmd.CommandPath(), n, len(args), cmd.Use)
+			return usagef("%s needs %d argument(s), got %d: %s", cmd.CommandPath(), n, len(args), cmd.UseLine())
 		}
 		return nil
 	}

@@ -15,8 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal runs a verb with its output on a terminal, as a person has it.
+// terminal runs a verb with its output on a terminal, as a person has it, and its
+// errors aside.
 func (p *process) terminal(t *testing.T, args ...string) result {
+	t.Helper()
+	return p.onTerminal(t, false, args...)
+}
+
+// onTerminal runs a verb on a terminal, with its errors there as well if so said.
+func (p *process) onTerminal(t *testing.T, errorsToo bool, args ...string) result {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -40,6 +47,9 @@ func (p *process) terminal(t *testing.T, args ...string) result {
 	cmd.Env = cleanEnvironment(p.env)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = slave, &stderr
+	if errorsToo {
+		cmd.Stderr = slave
+	}
 	err = cmd.Start()
 	slave.Close()
 	if err != nil {
@@ -77,4 +87,17 @@ func TestProgramTerminal(t *testing.T) {
 	bob.terminal(t, "audit", "explain", request).want(t, 1, "keytrail:ExplainRequest")
 	p.terminal(t, "who-can", "secretsmanager:GetSecretValue", "app").want(t, 0, ":user/admin", ":root", "identity-policy", "\n2 can, 1 cannot\n")
 	p.terminal(t, "who-can", "kms:Decrypt", "alias/none").want(t, 1, "There is no key or secret alias/none.")
+}
+
+// TestProgramRebuildOnATerminal: a table of the views, and a bar that fills while
+// one is built again.
+func TestProgramRebuildOnATerminal(t *testing.T) {
+	p, _ := audited(t)
+	p.terminal(t, "projections", "ls").want(t, 0, "NAME ", "CURSOR", "LOG END", "LAG", "SIZE", "STATE", "\naudit ", "\naccess ", "\nmetrics ", "following\n")
+	shown := p.onTerminal(t, true, "projections", "rebuild", "audit").want(t, 0, "\naudit is built again: ", " commits in ").stdout
+	bars := strings.Split(shown, "\r\x1b[K")
+	last, _, _ := strings.Cut(bars[len(bars)-1], "\n")
+	if len(bars) < 2 || last != "audit ["+strings.Repeat("#", 40)+"] 100 %" {
+		t.Errorf("the bar: %q", shown)
+	}
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/keytrail/keytrail/domain/fault"
 )
@@ -53,7 +54,11 @@ func keytrailRebuildProjection(c *call, in *rebuildProjectionInput) (*Projection
 	}
 	i := slices.IndexFunc(c.req.Projections, func(p Projection) bool { return p.Name == in.Name })
 	if i < 0 {
-		return nil, fault.New(fault.ResourceNotFoundException, "There is no projection %s.", in.Name)
+		var names []string
+		for _, p := range c.req.Projections {
+			names = append(names, p.Name)
+		}
+		return nil, fault.New(fault.ResourceNotFoundException, "There is no projection %s. Projections: %s.", in.Name, strings.Join(names, ", "))
 	}
 	p := c.req.Projections[i]
 	if p.Rebuild {
