@@ -87,10 +87,12 @@ import (
 	"github.com/keytrail/keytrail/eventstore"
 )
 
-// schema is the layout of the database; schemaVersion changes with it and with
-// what terms a filter has.
+// schema is the layout of the database; schemaVersion changes with it, with what a
+// part holds and with what terms a filter has. Pages are large, for nearly everything is parts of some
+// ten or hundred kilobytes; the write-ahead log is kept as short as with small ones.
 const (
-	schemaVersion = 2
+	schemaVersion = 3
+	settings      = "?_pragma=page_size(16384)&_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(256)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)"
 	schema        = `CREATE TABLE block (
 	first    INTEGER PRIMARY KEY, -- n of the first record
 	records  INTEGER NOT NULL,
@@ -98,9 +100,11 @@ const (
 	lastSeq  INTEGER NOT NULL,
 	earliest INTEGER NOT NULL,    -- microseconds since the Unix epoch
 	latest   INTEGER NOT NULL,
-	checksum INTEGER NOT NULL,    -- of the columns above
-	filter   BLOB NOT NULL,
-	body     BLOB NOT NULL
+	checksum INTEGER NOT NULL     -- of the columns above
+) STRICT;
+CREATE TABLE part (
+	row   INTEGER PRIMARY KEY, -- 16 * first + which part
+	bytes BLOB NOT NULL
 ) STRICT`
 )
 
@@ -111,20 +115,17 @@ type View struct {
 	log  eventstore.Log
 
 	damaged atomic.Bool // found by a query: the next Cursor empties the view
-	read    recent      // blocks, decoded
+	recent  recent      // parts, decoded
 
 	mu     sync.RWMutex // guards what follows
 	db     *sql.DB
+	read   *sql.Stmt // a part by its row
 	blocks []summary // of the stored blocks, oldest first
 	tail   *builder
 	seen   uint64 // sequence of the last commit in the view
-}
 
-// summary is what is known of a stored block without reading it.
-type summary struct {
-	first, records    uint64
-	firstSeq, lastSeq uint64
-	earliest, latest  int64
+	full   int               // records of a full block
+	newest eventstore.Stored // the last commit in the tail
 }
 
 // checksum is what tells a summary from what a disk has made of it: a query
@@ -140,7 +141,7 @@ func (s *summary) checksum() uint32 {
 // Open opens the view's database, and makes or empties it when there is none, when
 // it is damaged, or when it was made of another log.
 func Open(ctx context.Context, path string, log eventstore.Log) (*View, error) {
-	v := &View{path: path, log: log}
+	v := &View{path: path, log: log, full: blockRecords}
 	if _, err := sqlEngine(); err != nil {
 		return nil, err
 	}
@@ -163,13 +164,13 @@ func Open(ctx context.Context, path string, log eventstore.Log) (*View, error) {
 var errUnreachable = errors.New("the log cannot be asked")
 
 func (v *View) open(ctx context.Context) error {
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(v.path)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(v.path)+settings)
 	if err != nil {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.db, v.blocks, v.tail, v.seen = db, nil, newBuilder(), 0
+	v.db, v.read, v.blocks, v.tail, v.seen = db, nil, nil, newBuilder(), 0
 	var version int
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -180,12 +181,17 @@ func (v *View) open(ctx context.Context) error {
 			return err
 		}
 		if tables == 0 {
-			_, err := db.ExecContext(ctx, "BEGIN; "+schema+fmt.Sprintf("; PRAGMA user_version = %d; COMMIT", schemaVersion))
-			return err
+			if _, err := db.ExecContext(ctx, "BEGIN; "+schema+fmt.Sprintf("; PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
+				return err
+			}
+			version = schemaVersion
 		}
 	}
 	if version != schemaVersion {
 		return fmt.Errorf("%w: schema version %d", errDamaged, version)
+	}
+	if v.read, err = db.PrepareContext(ctx, "SELECT bytes FROM part WHERE row = ?"); err != nil {
+		return err
 	}
 	rows, err := db.QueryContext(ctx, "SELECT first, records, firstSeq, lastSeq, earliest, latest, checksum FROM block ORDER BY first")
 	if err != nil {
@@ -218,7 +224,11 @@ func (v *View) check(ctx context.Context) error {
 	if len(v.blocks) == 0 {
 		return nil
 	}
-	b, err := v.block(ctx, v.db, v.blocks[len(v.blocks)-1].first)
+	m, err := v.moment()
+	if err != nil {
+		return err
+	}
+	commits, err := m.stored(ctx, v.blocks[len(v.blocks)-1]).part(partCommits)
 	if err != nil {
 		return err
 	}
@@ -229,7 +239,7 @@ func (v *View) check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreachable, err)
 	}
-	if fingerprint(&c) != b.end {
+	if fingerprint(&c) != commits.end {
 		return fmt.Errorf("%w: the log has another commit at sequence %d", errDamaged, v.seen)
 	}
 	return nil
@@ -270,7 +280,7 @@ func (v *View) apply(ctx context.Context, c *eventstore.Stored) error {
 	if c.Seq != v.seen+1 {
 		return fmt.Errorf("audit: sequence %d after %d", c.Seq, v.seen)
 	}
-	if !v.tail.room(len(c.Lines)) {
+	if !v.tail.room(len(c.Lines), v.full) {
 		if err := v.store(ctx); err != nil {
 			return err
 		}
@@ -283,32 +293,49 @@ func (v *View) apply(ctx context.Context, c *eventstore.Stored) error {
 	if err := v.tail.add(c); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	v.seen = c.Seq
+	v.seen, v.newest = c.Seq, *c
 	return nil
 }
 
 func (v *View) next() uint64 {
 	if n := len(v.blocks); n > 0 {
-		return v.blocks[n-1].first + v.blocks[n-1].records
+		return v.blocks[n-1].next()
 	}
 	return 0
 }
 
-// store writes the block that is full. A reader finds its records in memory until
-// they are on disk.
+// store writes the block that is full, in one transaction. A reader finds its
+// records in memory until they are on disk.
 func (v *View) store(ctx context.Context) error {
-	b := v.tail.block // a copy: readers copy the block meanwhile
-	b.end = fingerprint(&v.tail.newest)
-	s := summary{b.first, uint64(b.records), b.firstSeq, b.lastSeq(), b.earliest, b.latest}
-	_, err := v.db.ExecContext(ctx, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		int64(s.first), int64(s.records), int64(s.firstSeq), int64(s.lastSeq), s.earliest, s.latest, s.checksum(), newFilter(b.terms()).encode(), b.encode())
-	if err != nil {
+	b := v.tail.block()
+	b.held[partCommits].end = fingerprint(&v.newest)
+	b.held[partFilter] = &content{bytes: newFilter(b.terms())}
+	if err := v.insert(ctx, b); err != nil {
 		return fmt.Errorf("audit: store the block of n=%d: %w", b.first, err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.blocks, v.tail = append(v.blocks, s), newBuilder()
+	v.blocks, v.tail = append(v.blocks, b.summary), newBuilder()
 	return nil
+}
+
+func (v *View) insert(ctx context.Context, b *block) error {
+	tx, err := v.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	_, err = tx.ExecContext(ctx, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
+		int64(b.first), int64(b.records), int64(b.firstSeq), int64(b.lastSeq), b.earliest, b.latest, b.checksum())
+	for p := range parts {
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "INSERT INTO part VALUES (?, ?)", rowOf(b.first, p), b.encode(p))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // restart forgets what is not stored, after a commit was taken half.
@@ -331,7 +358,7 @@ func (v *View) Reset(ctx context.Context) error {
 			return fmt.Errorf("audit: empty the view: %w", err)
 		}
 	}
-	v.read.forget()
+	v.recent.forget()
 	if err := v.open(ctx); err != nil {
 		return fmt.Errorf("audit: make %s: %w", v.path, err)
 	}

@@ -2,12 +2,12 @@ package audit
 
 import (
 	"bytes"
-	"encoding/binary"
+	"database/sql"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/keytrail/keytrail/eventstore"
@@ -28,45 +28,94 @@ func sample(t testing.TB, records int) *builder {
 	return b
 }
 
+// stored is a block as the database has it: each part as bytes.
+func stored(b *block) (raw [parts][]byte) {
+	b.held[partFilter] = &content{bytes: newFilter(b.terms())}
+	for p := range parts {
+		raw[p] = b.encode(p)
+	}
+	return raw
+}
+
+// read is a block that is read back from its parts.
+func read(s summary, raw [parts][]byte) *block {
+	return &block{summary: s, base: s.earliest, load: func(p part) (*content, error) { return s.decode(p, raw[p]) }}
+}
+
 // TestBlockAsBytes: what is read back is what was written.
 func TestBlockAsBytes(t *testing.T) {
 	for _, records := range []int{1, 2, 255, 256, 257, 5000} {
-		b := sample(t, records)
-		got, err := decodeBlock(b.encode())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.first != 100 || got.records != records || got.firstSeq != 7 || got.lastSeq() != uint64(6+records) || got.earliest != b.earliest || got.latest != b.latest {
+		b := sample(t, records).block()
+		got := read(b.summary, stored(b))
+		if got.first != 100 || got.records != uint64(records) || got.firstSeq != 7 || got.lastSeq != uint64(6+records) {
 			t.Fatalf("%d records: %+v", records, got)
 		}
 		for i := range records {
-			if got.at(i) != b.at(i) || got.requestID(i) != b.requestID(i) {
-				t.Fatalf("record %d of %d: %d %s", i, records, got.at(i), got.requestID(i))
+			if one, other := must(t)(got.at(i)), must(t)(b.at(i)); one != other {
+				t.Fatalf("record %d of %d: time %v, want %v", i, records, one, other)
+			}
+			if one, other := must(t)(got.requestID(i)), must(t)(b.requestID(i)); one != other {
+				t.Fatalf("record %d of %d: request %v, want %v", i, records, one, other)
 			}
 			for c := range columns {
-				if got.code(c, i) != b.code(c, i) || got.code(c, i) > 0 && got.value(c, got.code(c, i)) != b.value(c, b.code(c, i)) {
-					t.Fatalf("record %d of %d: column %d", i, records, c)
+				if one, other := must(t)(got.value(c, i)), must(t)(b.value(c, i)); one != other {
+					t.Fatalf("record %d of %d: column %d is %v, want %v", i, records, c, one, other)
 				}
 			}
-			if seq, line := got.seq(i); seq != uint64(7+i) || line != 0 {
-				t.Fatalf("record %d of %d: sequence %d, line %d", i, records, seq, line)
+			if seq, line, err := got.place(i); err != nil || seq != uint64(7+i) || line != 0 {
+				t.Fatalf("record %d of %d: sequence %d, line %d: %v", i, records, seq, line, err)
 			}
 		}
 	}
 }
 
-// TestFilter: what is in it is found, and little else; a changed bit is noticed.
+func must(t testing.TB) func(any, error) any {
+	return func(v any, err error) any {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// TestPlace: a record is found in its commit, however many each has.
+func TestPlace(t *testing.T) {
+	b := newBuilder()
+	n := uint64(0)
+	type at struct {
+		seq  uint64
+		line int
+	}
+	var want []at
+	for seq, size := range []int{3, 1, 1, 700, 2} {
+		c := eventstore.Stored{Commit: eventstore.Commit{First: n}, Seq: uint64(seq + 1)}
+		for line := range size {
+			c.Lines = append(c.Lines, fmt.Appendf(nil, `{"n":%d,"at":"2026-11-23T10:00:00.000000Z","op":"kms:Decrypt","who":{},"outcome":"ok"}`, n))
+			want = append(want, at{c.Seq, line})
+			n++
+		}
+		if err := b.add(&c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range []*block{b.block(), read(b.summary, stored(b.block()))} {
+		for i, w := range want {
+			if seq, line, err := b.place(i); err != nil || seq != w.seq || line != w.line {
+				t.Fatalf("record %d: sequence %d, line %d, want %d, %d: %v", i, seq, line, w.seq, w.line, err)
+			}
+		}
+	}
+}
+
+// TestFilter: what is in it is found, and little else.
 func TestFilter(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	terms := make([]uint64, 5000)
 	for i := range terms {
 		terms[i] = random.Uint64()
 	}
-	raw := newFilter(terms).encode()
-	f, err := decodeFilter(bytes.Clone(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := newFilter(terms)
 	for _, term := range terms {
 		if !f.has(term) {
 			t.Fatalf("%x is not found", term)
@@ -80,18 +129,6 @@ func TestFilter(t *testing.T) {
 	}
 	if wrong > 300 {
 		t.Errorf("%d of 20,000 others are found", wrong)
-	}
-	for i := range raw {
-		changed := bytes.Clone(raw)
-		changed[i] ^= 0x10
-		if _, err := decodeFilter(changed); !errors.Is(err, errDamaged) {
-			t.Fatalf("byte %d changed: %v", i, err)
-		}
-	}
-	for n := range 5 {
-		if _, err := decodeFilter(raw[:n]); !errors.Is(err, errDamaged) {
-			t.Fatalf("%d bytes: %v", n, err)
-		}
 	}
 }
 
@@ -146,63 +183,112 @@ func FuzzUUID(f *testing.F) {
 	})
 }
 
-// FuzzDecodeBlock: bytes that pass the checksum and are no block are refused, and
-// nothing that reads a block steps out of it.
-func FuzzDecodeBlock(f *testing.F) {
-	for _, records := range []int{1, 3, 300} {
-		raw := sample(f, records).encode()
-		f.Add(raw[:len(raw)-4])
+// FuzzDecodePart: bytes that pass the checksum and are no part of the block are
+// refused, and nothing that reads a block steps out of it.
+func FuzzDecodePart(f *testing.F) {
+	const records = 300
+	b := sample(f, records).block()
+	good := stored(b)
+	for p, raw := range good {
+		f.Add(uint8(p), raw[:len(raw)-4])
 	}
-	f.Add([]byte{})
-	f.Add([]byte{blockVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
-	f.Fuzz(func(t *testing.T, body []byte) {
-		b, err := decodeBlock(binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.Checksum(body, castagnoli)))
-		if err != nil {
+	f.Add(uint8(0), []byte{})
+	f.Add(uint8(colWho), []byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		raw := good
+		p := part(which) % parts
+		raw[p] = sealed(rowOf(b.first, p), bytes.Clone(body))
+		if _, err := b.decode(p, raw[p]); err != nil {
 			if !errors.Is(err, errDamaged) {
 				t.Fatal(err)
 			}
 			return
 		}
-		s := newSearch(&vaultQuery)
-		x := s.in(b)
-		first, end := x.part()
-		for i := first; i < end; i++ {
-			x.has(i)
-			b.requestID(i)
-			b.seq(i)
+		got := read(b.summary, raw)
+		if _, err := newSearch(&vaultQuery).in(got).find(); err != nil {
+			t.Fatal(err)
 		}
-		b.terms()
+		for i := range records {
+			for c := range columns {
+				must(t)(got.value(c, i))
+			}
+			must(t)(got.at(i))
+			must(t)(got.requestID(i))
+			if _, line, err := got.place(i); err != nil || line < 0 || line > i {
+				t.Fatalf("record %d: line %d: %v", i, line, err)
+			}
+		}
+		must(t)(got.part(partFilter))
+		got.terms()
 	})
 }
 
-// TestDecodeBlockDamage: no byte can change unnoticed.
-func TestDecodeBlockDamage(t *testing.T) {
-	raw := sample(t, 40).encode()
-	for i := range raw {
-		changed := bytes.Clone(raw)
-		changed[i] ^= 1
-		if _, err := decodeBlock(changed); !errors.Is(err, errDamaged) {
-			t.Fatalf("byte %d changed: %v", i, err)
+// TestDecodeDamage: no byte of a part can change unnoticed, nor can its place.
+func TestDecodeDamage(t *testing.T) {
+	b := sample(t, 40).block()
+	for p, raw := range stored(b) {
+		for i := range raw {
+			changed := bytes.Clone(raw)
+			changed[i] ^= 1
+			if _, err := b.decode(part(p), changed); !errors.Is(err, errDamaged) {
+				t.Fatalf("part %d, byte %d changed: %v", p, i, err)
+			}
+			if _, err := b.decode(part(p), raw[:i]); !errors.Is(err, errDamaged) {
+				t.Fatalf("part %d, cut at %d: %v", p, i, err)
+			}
 		}
-		if _, err := decodeBlock(raw[:i]); !errors.Is(err, errDamaged) {
-			t.Fatalf("cut at %d: %v", i, err)
+		if _, err := b.decode((part(p)+1)%parts, raw); !errors.Is(err, errDamaged) {
+			t.Fatalf("part %d in the place of the next: %v", p, err)
+		}
+		other := b.summary
+		other.first++
+		if _, err := other.decode(part(p), raw); !errors.Is(err, errDamaged) {
+			t.Fatalf("part %d in another block: %v", p, err)
 		}
 	}
 }
 
 // TestPart: the range of a block is what the bounds of n leave of it.
 func TestPart(t *testing.T) {
-	b := &block{first: 100, records: 10}
+	b := &block{summary: summary{first: 100, records: 10}}
 	for _, tt := range []struct {
 		from, to   uint64
-		first, end int
+		first, end int32
 	}{
 		{0, math.MaxInt64, 0, 10}, {100, 109, 0, 10}, {101, 108, 1, 9}, {105, 105, 5, 6}, {109, 200, 9, 10}, {0, 100, 0, 1},
 		{110, 200, 10, 10}, {0, 99, 0, 0}, {0, 0, 0, 0},
 	} {
-		x := &selection{search: &search{from: tt.from, to: tt.to}, b: b}
-		if first, end := x.part(); first < end && (first != tt.first || end != tt.end) || first >= end && tt.first < tt.end {
-			t.Errorf("%d to %d: %d, %d, want %d, %d", tt.from, tt.to, first, end, tt.first, tt.end)
+		var want []int32
+		for i := tt.first; i < tt.end; i++ {
+			want = append(want, i)
 		}
+		x := &selection{search: &search{from: tt.from, to: tt.to}, b: b}
+		if got := x.part(); !slices.Equal(got, want) {
+			t.Errorf("%d to %d: %v, want %v", tt.from, tt.to, got, want)
+		}
+	}
+}
+
+// TestRecentBytes: what is kept of parts stays within its bound, the one that was
+// asked for last stays, and another database has none of them.
+func TestRecentBytes(t *testing.T) {
+	var r recent
+	one, other := new(sql.DB), new(sql.DB)
+	for row := range int64(200) {
+		r.keep(one, row, &content{size: recentBytes / 50})
+		r.find(one, 0)
+		if r.bytes > recentBytes || len(r.parts) > 50 || r.order.Len() != len(r.parts) {
+			t.Fatalf("%d bytes of %d parts", r.bytes, len(r.parts))
+		}
+	}
+	if r.find(one, 0) == nil || r.find(one, 199) == nil || r.find(one, 100) != nil {
+		t.Error("the wrong parts are kept")
+	}
+	if r.find(other, 0) != nil {
+		t.Error("a part of another database")
+	}
+	r.keep(other, 7, &content{size: 1})
+	if r.find(one, 0) != nil || r.find(other, 7) == nil || r.bytes != 1 {
+		t.Error("parts of two databases")
 	}
 }

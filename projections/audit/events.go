@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -142,6 +141,7 @@ func (t *eventsOf) BestIndex(info *vtab.IndexInfo) error {
 		if op == '=' {
 			cost /= 100
 		}
+		c.Omit = c.Column == evTime // within is exact; the others SQLite looks at again
 	}
 	if len(info.OrderBy) == 1 && (info.OrderBy[0].Column == evN || info.OrderBy[0].Column == -1) {
 		info.OrderByConsumed = true
@@ -156,18 +156,30 @@ func (t *eventsOf) BestIndex(info *vtab.IndexInfo) error {
 // eventsCursor goes through the records that a plan leaves.
 type eventsCursor struct {
 	*selecting
-	next  func() (hit, error, bool)
-	stop  func()
-	at    hit
-	done  bool
-	lines lineReader
-	who   map[int]event.Who  // of the block of at, by code
-	on    map[int][]resource // likewise
+	scan   *scan
+	at     hit
+	done   bool
+	lines  lineReader
+	broken error // of reading the block, while a column is made
+	known
+}
+
+// known is what was made of the values of the block that the cursor is in, by
+// their codes.
+type known struct {
+	who   map[int]event.Who
+	on    map[int][]resource
+	plain [evRecord][]made
+}
+
+// made is a column's value; its zero value is one that is not made yet.
+type made struct {
+	is    bool
+	value vtab.Value
 }
 
 // Filter begins the search of a plan.
 func (c *eventsCursor) Filter(order int, plan string, vals []vtab.Value) error {
-	c.Close()
 	q := vault.TrailQuery{Account: c.query.Account, Installation: c.query.Installation, From: math.MaxInt64, Through: math.MaxInt64}
 	from, to, since, until := uint64(0), uint64(math.MaxInt64), int64(0), int64(math.MaxInt64)
 	for i := 0; plan != "" && i < len(vals); i++ {
@@ -183,11 +195,7 @@ func (c *eventsCursor) Filter(order int, plan string, vals []vtab.Value) error {
 				from, to = narrow(step[0], uint64(max(n, 0)), from, to, n < 0)
 			}
 		case evTime:
-			if s, ok := vals[i].(string); ok {
-				if at, ok := timeFrom(s); ok {
-					since, until = within(step[0], at, since, until)
-				}
-			}
+			since, until = within(step[0], vals[i], since, until)
 		case evReadOnly:
 			if n, ok := vals[i].(int64); ok && (n == 0 || n == 1) {
 				q.Where = append(q.Where, vault.TrailCondition{Field: vault.TrailReadOnly, Value: strconv.FormatBool(n == 1)})
@@ -201,7 +209,7 @@ func (c *eventsCursor) Filter(order int, plan string, vals []vtab.Value) error {
 	s := newSearch(&q)
 	s.from, s.to, s.since, s.until = max(s.from, from), min(s.to, to), since, until
 	s.nothing = s.nothing || s.from > s.to || s.since > s.until
-	c.next, c.stop = iter.Pull2(c.hits(c.ctx, s, order == 0))
+	c.scan = c.moment.scan(s, order == 0)
 	c.lines = lineReader{log: c.view.log}
 	return c.Next()
 }
@@ -223,54 +231,78 @@ func narrow(op byte, n, from, to uint64, negative bool) (uint64, uint64) {
 	return from, min(to, n)
 }
 
-// within takes a comparison of the time into its bounds, both included.
-func within(op byte, at, since, until int64) (int64, int64) {
-	switch op {
-	case '=':
+const timeForm = "2006-01-02T15:04:05.000000Z"
+
+// lastTime is the last whose text has this form, microseconds since the Unix epoch.
+const lastTime = 253402300799_999999
+
+func timeText(micros int64) string { return time.UnixMicro(micros).UTC().Format(timeForm) }
+
+// within takes a comparison of the time's text with any value into bounds of the
+// time, both included. The order of the texts is that of the times, so whatever
+// text is compared with has its place among them.
+func within(op byte, with vtab.Value, since, until int64) (int64, int64) {
+	var s string
+	switch with := with.(type) {
+	case string:
+		s = with
+	case int64: // compared as text, for that is what the column has
+		s = strconv.FormatInt(with, 10)
+	case float64:
+		s = strconv.FormatFloat(with, 'g', 15, 64)
+	case []byte: // behind all texts
+		if op == '<' || op == 'l' {
+			return since, until
+		}
+		return 1, 0
+	default: // NULL
+		return 1, 0
+	}
+	at, after := int64(0), int64(lastTime+1) // the first time whose text is not before s
+	for at < after {
+		if middle := (at + after) / 2; timeText(middle) < s {
+			at = middle + 1
+		} else {
+			after = middle
+		}
+	}
+	same := at <= lastTime && timeText(at) == s
+	switch {
+	case op == '=' && !same:
+		return 1, 0
+	case op == '=':
 		return max(since, at), min(until, at)
-	case '>', 'g':
+	case op == '>' && same:
+		return max(since, at+1), until
+	case op == '>' || op == 'g':
 		return max(since, at), until
+	case op == 'l' && same:
+		return since, min(until, at)
 	}
-	return since, min(until, at)
-}
-
-const (
-	timeForm  = "2006-01-02T15:04:05.000000Z"
-	firstTime = "0001-01-01T00:00:00.000000Z"
-)
-
-// timeFrom is the first time whose text is not before s, where s begins like
-// one: "2026-11-23" is its midnight.
-func timeFrom(s string) (micros int64, ok bool) {
-	if len(s) < len("2006") || len(s) > len(timeForm) {
-		return 0, false
-	}
-	if whole, ok := strings.CutSuffix(s, "Z"); ok && len(whole) == len("2006-01-02T15:04:05") {
-		// Z comes after the point of a fraction: the whole second is before it.
-		at, err := time.Parse("2006-01-02T15:04:05", whole)
-		at = at.Add(time.Second)
-		return at.UnixMicro(), err == nil && at.UnixMicro() >= 0
-	}
-	at, err := time.Parse(timeForm, s+firstTime[len(s):])
-	return at.UnixMicro(), err == nil && at.UnixMicro() >= 0
+	return since, min(until, at-1)
 }
 
 // Next goes to the next record.
 func (c *eventsCursor) Next() error {
-	h, err, ok := c.next()
+	h, ok, err := c.scan.next(c.ctx)
 	if err != nil {
-		if c.failed == nil && c.ctx.Err() == nil {
-			c.failed = err
-		}
-		return err
+		return c.fails(err)
 	}
 	if c.done = !ok; ok {
-		if h.selection != c.at.selection {
-			c.who, c.on = map[int]event.Who{}, map[int][]resource{}
+		if h.b != c.at.b {
+			c.known = known{who: map[int]event.Who{}, on: map[int][]resource{}}
 		}
 		c.at = h
 	}
 	return nil
+}
+
+// fails keeps an error of the view, which SQLite would tell as its own.
+func (c *eventsCursor) fails(err error) error {
+	if err != nil && c.failed == nil && c.ctx.Err() == nil {
+		c.failed = err
+	}
+	return err
 }
 
 // Eof reports whether there is no record left.
@@ -279,76 +311,113 @@ func (c *eventsCursor) Eof() bool { return c.done }
 // Rowid is the record's n.
 func (c *eventsCursor) Rowid() (int64, error) { return int64(c.at.n()), nil }
 
-// Close ends the search.
-func (c *eventsCursor) Close() error {
-	if c.stop != nil {
-		c.stop()
-		c.stop = nil
-	}
-	return nil
-}
+// Close does nothing: a search holds nothing that must be given back.
+func (c *eventsCursor) Close() error { return nil }
 
 // Column is one column of the record, as its account sees it.
 func (c *eventsCursor) Column(column int) (vtab.Value, error) {
-	b, i := c.at.b, c.at.i
+	v := c.column(column)
+	err := c.broken
+	c.broken = nil
+	return v, c.fails(err)
+}
+
+func (c *eventsCursor) column(column int) vtab.Value {
 	switch column {
 	case evN:
-		return int64(c.at.n()), nil
+		return int64(c.at.n())
 	case evTime:
-		return time.UnixMicro(b.at(i)).UTC().Format(timeForm), nil
-	case evSource:
-		return eventSource(c.value(colOp)), nil
-	case evName:
-		_, name := operation(c.value(colOp))
-		return name, nil
-	case evReadOnly:
-		if readOnly(c.value(colOp)) {
-			return int64(1), nil
-		}
-		return int64(0), nil
+		at, err := c.at.b.at(c.at.i)
+		c.breaks(err)
+		return timeText(at)
+	case evSource, evName, evReadOnly:
+		return c.once(column, colOp)
 	case evError:
-		if code := c.value(colOutcome); code != event.OutcomeOK {
-			return code, nil
-		}
-		return nil, nil
+		return c.once(column, colOutcome)
 	case evRequest:
-		return b.requestID(i), nil
+		id, err := c.at.b.requestID(c.at.i)
+		c.breaks(err)
+		return id
 	case evID:
-		return eventID(c.installation, c.at.n()), nil
+		return eventID(c.installation, c.at.n())
 	case evResources, evKey, evSecret:
-		return c.resource(column), nil
+		return c.resource(column)
 	case evRecord:
 		record, err := c.record()
-		if err != nil && c.failed == nil && c.ctx.Err() == nil {
-			c.failed = err
-		}
-		return record, err
+		c.breaks(err)
+		return record
 	case evAddress, evAgent, evMessage:
 		who := c.caller()
 		switch {
 		case who.Type == "AWSService" && column != evMessage:
-			return internally, nil
+			return internally
 		case column == evAddress:
-			return null(c.value(colSource)), nil
+			return null(c.value(colSource))
 		case column == evAgent:
-			return null(c.value(colAgent)), nil
+			return null(c.value(colAgent))
 		case c.value(colOutcome) == event.OutcomeOK:
-			return nil, nil
+			return nil
 		case who.Account != c.account:
-			return null(withoutNames(c.value(colMessage), &who)), nil
+			return null(withoutNames(c.value(colMessage), &who))
 		}
-		return null(c.value(colMessage)), nil
+		return null(c.value(colMessage))
 	}
-	return c.identity(column), nil
+	return c.identity(column)
+}
+
+// once is a column that is made of one column of the block: once for each value.
+func (c *eventsCursor) once(column int, of part) vtab.Value {
+	values, code := c.coded(of)
+	if c.plain[column] == nil {
+		c.plain[column] = make([]made, len(values.values)+1)
+	}
+	m := &c.plain[column][code]
+	if m.is {
+		return m.value
+	}
+	m.is = true
+	switch value := text(values.value(code)); column {
+	case evSource:
+		m.value = eventSource(value)
+	case evName:
+		_, name := operation(value)
+		m.value = name
+	case evReadOnly:
+		m.value = int64(0)
+		if readOnly(value) {
+			m.value = int64(1)
+		}
+	case evError:
+		if value != event.OutcomeOK {
+			m.value = value
+		}
+	}
+	return m.value
+}
+
+func (c *eventsCursor) breaks(err error) {
+	if err != nil {
+		c.broken = err
+	}
+}
+
+// coded is a column of the block and the record's code in it.
+func (c *eventsCursor) coded(of part) (*content, int) {
+	column, err := c.at.b.part(of)
+	if err != nil {
+		c.breaks(err)
+		return &content{}, 0
+	}
+	return column, int(column.codes.at(c.at.i))
 }
 
 // value is a member of the record that is a string, "" if it is absent.
-func (c *eventsCursor) value(col column) string {
-	code := c.at.b.code(col, c.at.i)
+func (c *eventsCursor) value(of part) string {
+	column, code := c.coded(of)
 	if code == 0 {
 		return ""
 	}
-	return text(c.at.b.value(col, code))
+	return text(column.value(code))
 }
 
 func null(s string) vtab.Value {
@@ -359,10 +428,10 @@ func null(s string) vtab.Value {
 }
 
 func (c *eventsCursor) caller() event.Who {
-	code := c.at.b.code(colWho, c.at.i)
+	whos, code := c.coded(colWho)
 	w, ok := c.who[code]
 	if !ok {
-		w = parseWho(c.at.b.value(colWho, code))
+		w = parseWho(whos.value(code))
 		c.who[code] = w
 	}
 	return w
@@ -405,10 +474,10 @@ func (c *eventsCursor) identity(column int) vtab.Value {
 // resource is a column about the record's resources: those that the account may
 // see.
 func (c *eventsCursor) resource(column int) vtab.Value {
-	code := c.at.b.code(colResources, c.at.i)
+	resources, code := c.coded(colResources)
 	all, ok := c.on[code]
 	if !ok && code != 0 {
-		all = parseResources(c.at.b.value(colResources, code))
+		all = parseResources(resources.value(code))
 		c.on[code] = all
 	}
 	names := []string{}

@@ -1,6 +1,21 @@
 package audit
 
-import "github.com/keytrail/keytrail/domain/vault"
+import (
+	"context"
+
+	"github.com/keytrail/keytrail/domain/vault"
+	"github.com/keytrail/keytrail/eventstore"
+)
+
+// OpenSmall is Open of a view whose blocks are full with some 1,000 records, so that
+// a test's log has many.
+func OpenSmall(ctx context.Context, path string, log eventstore.Log) (*View, error) {
+	v, err := Open(ctx, path, log)
+	if err == nil {
+		v.full = 1000
+	}
+	return v, err
+}
 
 // EventID is eventID, for tests from outside.
 var EventID = eventID

@@ -1,12 +1,6 @@
 package audit
 
-import (
-	"encoding/binary"
-	"fmt"
-	"hash/crc32"
-
-	"github.com/keytrail/keytrail/domain/vault"
-)
+import "github.com/keytrail/keytrail/domain/vault"
 
 // filter is a Bloom filter of the terms of a block: what it says is not there is
 // not there. One term costs 12 bits and is found wrongly about once in 200 times.
@@ -28,21 +22,7 @@ func newFilter(terms []uint64) filter {
 	return f
 }
 
-// encode gives the filter as bytes with a checksum: a bit that is lost would hide
-// records.
-func (f filter) encode() []byte {
-	return binary.LittleEndian.AppendUint32(f, crc32.Checksum(f, castagnoli))
-}
-
-// decodeFilter reads what encode wrote, and keeps it.
-func decodeFilter(raw []byte) (filter, error) {
-	n := len(raw) - 4
-	if n < 1 || crc32.Checksum(raw[:n], castagnoli) != binary.LittleEndian.Uint32(raw[n:]) {
-		return nil, fmt.Errorf("%w: a filter has another checksum than it was written with", errDamaged)
-	}
-	return filter(raw[:n:n]), nil
-}
-
+// has reports whether the filter may have been made of the term too.
 func (f filter) has(term uint64) bool {
 	for p := range uint64(probes) {
 		bit := f.bit(term, p)

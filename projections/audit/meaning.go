@@ -159,7 +159,8 @@ func parseResources(value string) []resource {
 	return out
 }
 
-// terms are the hashes of everything that the block can be asked for.
+// terms are the hashes of everything that the block, of which all is held, can be
+// asked for.
 func (b *block) terms() []uint64 {
 	set := map[uint64]struct{}{}
 	add := func(field vault.TrailField, values ...string) {
@@ -169,14 +170,14 @@ func (b *block) terms() []uint64 {
 			}
 		}
 	}
-	for _, v := range b.values[colOp] {
+	for _, v := range b.held[colOp].values {
 		op := text(v)
 		_, name := operation(op)
 		add(vault.TrailEventName, name)
 		add(vault.TrailEventSource, eventSource(op))
 		add(vault.TrailReadOnly, fmt.Sprint(readOnly(op)))
 	}
-	for _, v := range b.values[colWho] {
+	for _, v := range b.held[colWho].values {
 		w := parseWho(v)
 		add(vault.TrailUserName, userName(&w))
 		add(vault.TrailAccessKey, w.AccessKey)
@@ -184,31 +185,31 @@ func (b *block) terms() []uint64 {
 		add(vault.TrailActorAccount, w.Account)
 		add(termVisible, w.Account)
 	}
-	for _, v := range b.values[colResources] {
+	for _, v := range b.held[colResources].values {
 		for _, r := range parseResources(v) {
 			add(vault.TrailResourceName, r.names...)
 			add(vault.TrailResourceType, r.typ)
 			add(termVisible, r.account)
 		}
 	}
-	for _, v := range b.values[colOutcome] {
+	for _, v := range b.held[colOutcome].values {
 		if code := text(v); code != event.OutcomeOK {
 			add(vault.TrailErrorCode, code, vault.AnyError)
 		}
 	}
-	for _, v := range b.values[colSource] {
+	for _, v := range b.held[colSource].values {
 		add(vault.TrailSourceAddress, text(v))
 	}
-	for _, v := range b.values[colRequest] {
+	for _, v := range b.held[colRequest].values {
 		add(vault.TrailRequestID, text(v))
 	}
-	terms := make([]uint64, 0, len(set)+b.records)
+	terms := make([]uint64, 0, len(set)+int(b.records))
 	for t := range set {
 		terms = append(terms, t)
 	}
-	for i := range b.records {
-		if i == 0 || string(b.request(i)) != string(b.request(i-1)) {
-			terms = append(terms, term(vault.TrailRequestID, string(b.request(i))))
+	for ids, before := b.held[partUUIDs].bytes, ""; len(ids) > 0; ids = ids[16:] {
+		if id := string(ids[:16]); id != before {
+			terms, before = append(terms, term(vault.TrailRequestID, id)), id
 		}
 	}
 	return terms

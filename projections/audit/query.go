@@ -2,10 +2,8 @@ package audit
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -21,34 +19,6 @@ import (
 const answerBytes = 600 << 10
 
 var errClosed = errors.New("audit: the view is closed")
-
-// moment is the view as it stands at one time: what a query goes through.
-type moment struct {
-	view   *View
-	db     *sql.DB
-	blocks []summary
-	tail   block
-}
-
-func (v *View) moment() (*moment, error) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	if v.db == nil {
-		return nil, errClosed
-	}
-	return &moment{view: v, db: v.db, blocks: v.blocks, tail: v.tail.block}, nil
-}
-
-// last is the n of the last record; none = false.
-func (m *moment) last() (n uint64, ok bool) {
-	if m.tail.records > 0 {
-		return m.tail.next() - 1, true
-	}
-	if k := len(m.blocks); k > 0 {
-		return m.blocks[k-1].first + m.blocks[k-1].records - 1, true
-	}
-	return 0, false
-}
 
 // Query answers from the records that the view holds. Its errors are those of the
 // database and the log, and of ctx.
@@ -81,117 +51,15 @@ func (v *View) query(ctx context.Context, q *vault.TrailQuery) (*vault.TrailAnsw
 	return answer, m.records(ctx, q, answer)
 }
 
-// hit is one record that a search found.
-type hit struct {
-	*selection
-	i int
-}
-
-func (h hit) n() uint64 { return h.b.first + uint64(h.i) }
-
-// hits yields the records of the search in order of n.
-func (m *moment) hits(ctx context.Context, s *search, ascending bool) iter.Seq2[hit, error] {
-	return func(yield func(hit, error) bool) {
-		if s.nothing {
-			return
-		}
-		for k := range len(m.blocks) + 1 {
-			if !ascending {
-				k = len(m.blocks) - k
-			}
-			b, err := m.candidate(ctx, s, k)
-			if err != nil {
-				yield(hit{}, err)
-				return
-			}
-			if b == nil {
-				continue
-			}
-			x := s.in(b)
-			first, end := x.part()
-			for i := first; i < end; i++ {
-				i := i
-				if !ascending {
-					i = first + end - 1 - i
-				}
-				if x.has(i) && !yield(hit{x, i}, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// candidate is the k-th block if the search may find something in it; behind the
-// stored ones comes the one in memory.
-func (m *moment) candidate(ctx context.Context, s *search, k int) (*block, error) {
-	if k == len(m.blocks) {
-		if t := &m.tail; t.records > 0 && t.first <= s.to && t.next() > s.from && t.earliest <= s.until && t.latest >= s.since {
-			return t, nil
-		}
-		return nil, nil
-	}
-	b := &m.blocks[k]
-	if b.first > s.to || b.first+b.records <= s.from || b.earliest > s.until || b.latest < s.since {
-		return nil, nil
-	}
-	var raw []byte
-	if err := m.db.QueryRowContext(ctx, "SELECT filter FROM block WHERE first = ?", int64(b.first)).Scan(&raw); err != nil {
-		return nil, found(err, b.first)
-	}
-	f, err := decodeFilter(raw)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range s.terms {
-		if !f.has(t) {
-			return nil, nil
-		}
-	}
-	if have := m.view.read.find(m.db, b.first); have != nil {
-		return have, nil
-	}
-	have, err := m.view.block(ctx, m.db, b.first)
-	if err == nil {
-		m.view.read.keep(m.db, have)
-	}
-	return have, err
-}
-
-func (v *View) block(ctx context.Context, db *sql.DB, first uint64) (*block, error) {
-	var body []byte
-	if err := db.QueryRowContext(ctx, "SELECT body FROM block WHERE first = ?", int64(first)).Scan(&body); err != nil {
-		return nil, found(err, first)
-	}
-	b, err := decodeBlock(body)
-	if err != nil {
-		return nil, err
-	}
-	if b.first != first {
-		return nil, fmt.Errorf("%w: the block of n=%d stands in the place of that of n=%d", errDamaged, b.first, first)
-	}
-	return b, nil
-}
-
-// found is the error of looking up a block that must be there. What SQLite itself
-// calls corrupt is damage like any other.
-func found(err error, first uint64) error {
-	switch {
-	case err == nil || errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("%w: the block of n=%d is not there", errDamaged, first)
-	case corrupt(err):
-		return fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	return fmt.Errorf("audit: read the block of n=%d: %w", first, err)
-}
-
 // records renders what the search finds, up to the query's limit.
 func (m *moment) records(ctx context.Context, q *vault.TrailQuery, answer *vault.TrailAnswer) error {
 	r := &renderer{account: q.Account, installation: q.Installation, region: q.Region}
 	lines := lineReader{log: m.view.log}
 	weight := 0
-	for h, err := range m.hits(ctx, newSearch(q), q.Ascending) {
-		if err != nil {
+	found := m.scan(newSearch(q), q.Ascending)
+	for {
+		h, ok, err := found.next(ctx)
+		if err != nil || !ok {
 			return err
 		}
 		if len(answer.Records) == q.Limit {
@@ -209,7 +77,6 @@ func (m *moment) records(ctx context.Context, q *vault.TrailQuery, answer *vault
 		}
 		answer.Records = append(answer.Records, rendered)
 	}
-	return nil
 }
 
 // rendered is a record that was found, as its account sees it.
@@ -256,9 +123,11 @@ type lineReader struct {
 }
 
 func (r *lineReader) line(ctx context.Context, b *block, i int) ([]byte, error) {
-	seq, at := b.seq(i)
+	seq, at, err := b.place(i)
+	if err != nil {
+		return nil, err
+	}
 	if r.commit.Seq != seq {
-		var err error
 		if r.commit, err = r.log.Get(ctx, seq); err != nil {
 			return nil, fmt.Errorf("audit: read sequence %d: %w", seq, err)
 		}
@@ -272,35 +141,18 @@ func (r *lineReader) line(ctx context.Context, b *block, i int) ([]byte, error) 
 // actors counts what the search finds by who did it. A session counts as its role.
 func (m *moment) actors(ctx context.Context, q *vault.TrailQuery, answer *vault.TrailAnswer) error {
 	counted := map[string]*vault.TrailActor{}
-	var of *selection
-	var names []string
-	for h, err := range m.hits(ctx, newSearch(q), true) {
+	names := map[string]string{} // by caller, as stored
+	found := m.scan(newSearch(q), true)
+	for {
+		h, ok, err := found.next(ctx)
 		if err != nil {
 			return err
 		}
-		if h.selection != of {
-			of, names = h.selection, make([]string, len(h.who))
+		if !ok {
+			break
 		}
-		code := h.b.code(colWho, h.i)
-		if names[code] == "" {
-			names[code] = actorName(h.b.value(colWho, code), q.Account)
-		}
-		a := counted[names[code]]
-		at := time.UnixMicro(h.b.at(h.i)).UTC()
-		if a == nil {
-			a = &vault.TrailActor{Principal: names[code], First: at, Last: at}
-			counted[names[code]] = a
-		}
-		if text(h.b.value(colOutcome, h.b.code(colOutcome, h.i))) == event.OutcomeOK {
-			a.Done++
-		} else {
-			a.Failed++
-		}
-		if at.Before(a.First) {
-			a.First = at
-		}
-		if at.After(a.Last) {
-			a.Last = at
+		if err := count(counted, names, h, q.Account); err != nil {
+			return err
 		}
 	}
 	answer.Actors = []vault.TrailActor{}
@@ -315,6 +167,44 @@ func (m *moment) actors(ctx context.Context, q *vault.TrailQuery, answer *vault.
 	})
 	if answer.More = len(answer.Actors) > q.Limit; answer.More {
 		answer.Actors = answer.Actors[:q.Limit]
+	}
+	return nil
+}
+
+// count takes a record into the counts of who did it.
+func count(counted map[string]*vault.TrailActor, names map[string]string, h hit, account string) error {
+	who, err := h.b.value(colWho, h.i)
+	if err != nil {
+		return err
+	}
+	outcome, err := h.b.value(colOutcome, h.i)
+	if err != nil {
+		return err
+	}
+	micros, err := h.b.at(h.i)
+	if err != nil {
+		return err
+	}
+	name, ok := names[who]
+	if !ok {
+		name = actorName(who, account)
+		names[who] = name
+	}
+	a, at := counted[name], time.UnixMicro(micros).UTC()
+	if a == nil {
+		a = &vault.TrailActor{Principal: name, First: at, Last: at}
+		counted[name] = a
+	}
+	if text(outcome) == event.OutcomeOK {
+		a.Done++
+	} else {
+		a.Failed++
+	}
+	if at.Before(a.First) {
+		a.First = at
+	}
+	if at.After(a.Last) {
+		a.Last = at
 	}
 	return nil
 }

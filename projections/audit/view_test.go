@@ -92,7 +92,7 @@ func TestKilledAnywhere(t *testing.T) {
 		path := filepath.Join(dir, "audit.db")
 		for upTo := uint64(0); upTo < last; {
 			upTo += 1 + w.Uint64N(last/3)
-			v, err := audit.Open(context.Background(), path, w.log)
+			v, err := audit.OpenSmall(context.Background(), path, w.log)
 			check(t, err)
 			check(t, follow(v, w.log, upTo))
 			// The files of the moment, without the order of a Close.
@@ -178,24 +178,29 @@ func TestDamage(t *testing.T) {
 		{"no database", func(p string) { check(t, os.WriteFile(p, bytes.Repeat([]byte("x"), 8192), 0o600)) }, false},
 		{"another version", func(p string) { sqlite(t, p, "PRAGMA user_version = 99") }, false},
 		{"another schema", func(p string) { sqlite(t, p, "DROP TABLE block; CREATE TABLE other(x)") }, false},
+		{"half the schema", func(p string) { sqlite(t, p, "DROP TABLE part") }, false},
+		{"a schema of two versions ago", func(p string) {
+			sqlite(t, p, "DROP TABLE part; DROP TABLE block; CREATE TABLE block(first INTEGER PRIMARY KEY, filter BLOB, body BLOB); PRAGMA user_version = 2")
+		}, false},
 		{"a block less", func(p string) {
 			sqlite(t, p, "DELETE FROM block WHERE first = (SELECT min(first) FROM block WHERE first > 0)")
 		}, false},
 		{"the first block less", func(p string) { sqlite(t, p, "DELETE FROM block WHERE first = 0") }, false},
-		{"a changed block", func(p string) { flip(t, p, "body", "first > 0 ORDER BY first DESC") }, false},
-		{"a changed old block", func(p string) { flip(t, p, "body", "first = 0") }, true},
-		{"an old block in another's place", func(p string) {
-			sqlite(t, p, "UPDATE block SET body = (SELECT body FROM block WHERE first > 0 ORDER BY first LIMIT 1) WHERE first = 0")
+		{"a changed block", func(p string) { flip(t, p, commitsOf+" AND row > 16 ORDER BY row DESC") }, false},
+		{"a changed column", func(p string) { flip(t, p, "row = 1") }, true},
+		{"a column in another's place", func(p string) {
+			sqlite(t, p, "UPDATE part SET bytes = (SELECT bytes FROM part WHERE row > 16 AND row & 15 = 1 LIMIT 1) WHERE row = 1")
 		}, true},
-		{"a changed filter", func(p string) { flip(t, p, "filter", "first = 0") }, true},
+		{"no column", func(p string) { sqlite(t, p, "DELETE FROM part WHERE row = 1") }, true},
+		{"a changed filter", func(p string) { flip(t, p, filterOf+" AND row < 16") }, true},
 		{"another time", func(p string) { sqlite(t, p, "UPDATE block SET latest = latest - 60000000 WHERE first = 0") }, false},
-		{"no filter", func(p string) { sqlite(t, p, "UPDATE block SET filter = x'' WHERE first = 0") }, true},
+		{"no filter", func(p string) { sqlite(t, p, "UPDATE part SET bytes = x'' WHERE row < 16 AND "+filterOf) }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.db")
 			check(t, w.view(path).Close())
 			tt.damage(path)
-			v, err := audit.Open(context.Background(), path, w.log)
+			v, err := audit.OpenSmall(context.Background(), path, w.log)
 			check(t, err)
 			defer v.Close()
 			if tt.late {
@@ -215,17 +220,23 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// flip changes a bit in the middle of the first block that a condition finds.
-func flip(t testing.TB, path, column, where string) {
+// Rows of the parts that are named.
+const (
+	commitsOf = "row & 15 = 11"
+	filterOf  = "row & 15 = 12"
+)
+
+// flip changes a bit in the middle of the first part that a condition finds.
+func flip(t testing.TB, path, where string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	check(t, err)
 	defer db.Close()
-	var first int64
+	var row int64
 	var body []byte
-	check(t, db.QueryRow("SELECT first, "+column+" FROM block WHERE "+where).Scan(&first, &body))
+	check(t, db.QueryRow("SELECT row, bytes FROM part WHERE "+where).Scan(&row, &body))
 	body[len(body)/2] ^= 4
-	_, err = db.Exec("UPDATE block SET "+column+" = ? WHERE first = ?", body, first)
+	_, err = db.Exec("UPDATE part SET bytes = ? WHERE row = ?", body, row)
 	check(t, err)
 }
 
@@ -250,7 +261,7 @@ func TestAnotherLog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.db")
 			check(t, w.view(path).Close())
-			v, err := audit.Open(context.Background(), path, log.log)
+			v, err := audit.OpenSmall(context.Background(), path, log.log)
 			check(t, err)
 			defer v.Close()
 			if cursor, _ := v.Cursor(context.Background()); cursor != 0 {
@@ -274,7 +285,7 @@ func TestLogUnreachable(t *testing.T) {
 	check(t, w.view(path).Close())
 	before, err := os.ReadFile(path)
 	check(t, err)
-	if v, err := audit.Open(context.Background(), path, unreachable{w.log}); err == nil {
+	if v, err := audit.OpenSmall(context.Background(), path, unreachable{w.log}); err == nil {
 		v.Close()
 		t.Fatal("opened")
 	}

@@ -148,7 +148,7 @@ func (w *written) write(records, most int) *written {
 // view opens the view in a file and brings it up to the end of the log.
 func (w *written) view(path string) *audit.View {
 	w.t.Helper()
-	v, err := audit.Open(context.Background(), path, w.log)
+	v, err := audit.OpenSmall(context.Background(), path, w.log)
 	check(w.t, err)
 	w.t.Cleanup(func() { v.Close() })
 	w.follow(v)
