@@ -5,16 +5,18 @@
 // # What it keeps
 //
 // The write path has few microseconds of processor to spare for a record, and one
-// row with seven indexes costs twelve. So the view keeps blocks of some 4,096
+// row with seven indexes costs twelve. So the view keeps blocks of some 32,768
 // records in columns: a value is kept once for a block, a record is a few bytes of
-// codes, and one row of SQLite holds all of it beside a Bloom filter of everything
+// codes, and each column is a blob of its own beside a Bloom filter of everything
 // that the block can be asked for. A query reads the filters, and of the blocks
-// that may have an answer the columns. The lines themselves stay in the log; what
-// an answer shows is rendered from them when it is asked for.
+// that may have an answer the columns that it is about, the ones that leave most
+// out first. What was read is kept for the next question, up to recentBytes. The
+// lines themselves stay in the log; what an answer shows is rendered from them when
+// it is asked for.
 //
 // The newest records stand in memory only, in a block that is not full. Blocks and
-// cursor are the same rows, so they cannot part: a process that dies loses the
-// block that was being filled and reads it again from the log.
+// cursor are rows of one transaction, so they cannot part: a process that dies loses
+// the block that was being filled and reads it again from the log.
 //
 // # The database
 //
@@ -26,7 +28,7 @@
 // The journal is a write-ahead log with synchronous NORMAL: its frames have
 // checksums, so that a power loss takes whole transactions from the end and tears
 // none, which costs a block or two that are read again. What a disk changes later
-// is found by the checksums of each block, its filter and its summary. Damage, and
+// is found by the checksums of each part of a block and of its summary. Damage, and
 // a database that belongs to another log, empty the view, and it is built again.
 //
 // # The table events

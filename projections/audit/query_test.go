@@ -293,6 +293,25 @@ func TestMatcher(t *testing.T) {
 	if matched < 1000 {
 		t.Errorf("%d lines matched in all", matched)
 	}
+	m, first := audit.NewMatcher(mine, []vault.TrailCondition{{Field: vault.TrailErrorCode, Value: vault.AnyError}}), 0
+	for pass := range 12 { // it forgets now and then what it remembers of lines
+		found := 0
+		for i := range w.records {
+			raw, err := w.records[i].AppendLine(nil)
+			check(t, err)
+			ok, err := m.Match(raw)
+			check(t, err)
+			if ok {
+				found++
+			}
+		}
+		if pass == 0 {
+			first = found
+		}
+		if found != first || found == 0 {
+			t.Fatalf("pass %d: %d matched, %d at first", pass, found, first)
+		}
+	}
 	if _, err := audit.NewMatcher(mine, nil).Match([]byte("{}")); err == nil {
 		t.Error("what is no record is matched")
 	}

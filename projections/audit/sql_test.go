@@ -165,6 +165,46 @@ func TestSQLCollation(t *testing.T) {
 	}
 }
 
+// TestSQLTimes: the time compared with any value finds what it finds where SQLite
+// compares it itself.
+func TestSQLTimes(t *testing.T) {
+	w := newWritten(t, 25).write(1200, 10)
+	v := w.newView()
+	at := run(t, v, mine, "SELECT eventTime FROM events WHERE n >= 700 LIMIT 1").Rows[0][0].(string)
+	some := 0
+	for _, value := range []string{
+		"'" + at + "'", "'" + at[:26] + "'", "'" + at[:19] + "Z'", "'" + at[:19] + "'", "'" + at[:10] + "'", "'" + at + "x'", "'" + at[:25] + "y'",
+		"'2026-1'", "'2026-13-45'", "'1969-12-31'", "'0'", "''", "'x'", "'9999-12-31T23:59:59.999999Z'", "'9999-12-31T23:59:59.999999Zz'",
+		"2026", "2026.5", "-1", "1e300", "x''", "x'39'", "NULL", "'2026-' || '11-23T10'", "strftime('%Y', '" + at + "')",
+	} {
+		for _, op := range []string{"<", "<=", "=", ">=", ">", "IS", "<>"} {
+			got := selected(t, v, mine, "SELECT count(*), min(n), max(n) FROM events WHERE eventTime "+op+" "+value)
+			want := selected(t, v, mine, "SELECT count(*), min(n), max(n) FROM events WHERE CASE WHEN 1 THEN CAST(eventTime AS TEXT) END "+op+" "+castable(value))
+			if got != want {
+				t.Errorf("eventTime %s %s: %s, want %s", op, value, got, want)
+			}
+			if got != "[[0,null,null]]" {
+				some++
+			}
+		}
+	}
+	if some < 50 {
+		t.Errorf("%d of the comparisons find something", some)
+	}
+	got := selected(t, v, mine, "SELECT count(*) FROM events WHERE (eventTime, n) > ('"+at+"', 700)")
+	if want := selected(t, v, mine, "SELECT count(*) FROM events WHERE eventTime > '"+at+"' OR eventTime = '"+at+"' AND n > 700"); got != want || got == "[[0]]" {
+		t.Errorf("a pair is compared as %s, want %s", got, want)
+	}
+}
+
+// castable is a number as the text that a column of text compares with.
+func castable(value string) string {
+	if value != "NULL" && strings.Trim(value, "-.e0123456789") == "" {
+		return "CAST(" + value + " AS TEXT)"
+	}
+	return value
+}
+
 // TestSQLUses: what people ask.
 func TestSQLUses(t *testing.T) {
 	w := newWritten(t, 24).write(5000, 100)
