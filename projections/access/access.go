@@ -14,7 +14,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -190,11 +189,8 @@ func (v *View) Reset(context.Context) error {
 	v.mu.Unlock()
 	v.cursor, v.stale = 0, false
 	clear(v.callers)
-	if v.options.Snapshot == "" {
-		return nil
-	}
-	if err := os.Remove(v.options.Snapshot); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("access: remove the snapshot: %w", err)
+	if err := v.file().Remove(); err != nil {
+		return fmt.Errorf("access: %w", err)
 	}
 	return nil
 }

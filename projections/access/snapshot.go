@@ -1,42 +1,26 @@
 package access
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/projections/snapshot"
 )
 
-// snapshotFormat grows with every change of what is learned of a record.
-const snapshotFormat = 2
-
-// A snapshot is a line of JSON that says what it is, a line for each entry, its
-// fields with tabs between them, and a line with the hex SHA-256 of all before. It
-// is written aside and renamed, and not synced: a crash leaves the one before,
-// this one, or, after a loss of power, one whose digest is wrong.
+// file is where the view's snapshot lies. Its format grows with every change of what
+// is learned of a record. It has a line for each entry, its fields with tabs between
+// them:
 //
 //	key<TAB>id<TAB>operation<TAB>microseconds<TAB>n<TAB>request
 //	secret<TAB>ARN<TAB>hash of the version, hex<TAB>days
 //	accessKey<TAB>id<TAB>service<TAB>microseconds
 //	role<TAB>id<TAB>service<TAB>microseconds
-type snapshotHead struct {
-	Format int    `json:"format"`
-	Cursor uint64 `json:"cursor"`
-	Root   string `json:"root"` // of the commit at Cursor: which log was read
-}
-
-// askTimeout bounds how long a snapshot waits for the log.
-const askTimeout = 2 * time.Second
+func (v *View) file() snapshot.File { return snapshot.File{Path: v.options.Snapshot, Format: 2} }
 
 // save encodes the entries and lets a goroutine of its own write them: the view
 // must not fall behind for a disk. A failure is told and tried again later; all
@@ -49,30 +33,10 @@ func (v *View) save() {
 	v.pause = max(v.options.Every, 50*time.Since(began))
 	cursor := v.cursor
 	v.writing.Go(func() {
-		if err := v.write(cursor, body); err != nil {
-			v.options.Observe(fmt.Errorf("access: write the snapshot: %w", err))
+		if err := v.file().Write(context.Background(), v.log, cursor, body); err != nil {
+			v.options.Observe(fmt.Errorf("access: %w", err))
 		}
 	})
-}
-
-func (v *View) write(cursor uint64, body []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-	defer cancel()
-	last, err := v.log.Get(ctx, cursor)
-	if err != nil {
-		return err
-	}
-	head, err := json.Marshal(snapshotHead{Format: snapshotFormat, Cursor: cursor, Root: hex.EncodeToString(last.Root[:])})
-	if err != nil {
-		return err
-	}
-	content := append(append(head, '\n'), body...)
-	content = fmt.Appendf(content, "%x\n", sha256.Sum256(content))
-	aside := v.options.Snapshot + ".new"
-	if err := os.WriteFile(aside, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(aside, v.options.Snapshot)
 }
 
 func (v *View) encode() []byte {
@@ -102,45 +66,16 @@ func (v *View) encode() []byte {
 // restore takes up the snapshot. Its error says why that could not be; a file
 // that is not there is none.
 func (v *View) restore(ctx context.Context) error {
-	if v.options.Snapshot == "" {
-		return nil
-	}
-	content, err := os.ReadFile(v.options.Snapshot)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	cursor, held, err := v.file().Read(ctx, v.log)
 	if err != nil {
 		return err
 	}
-	const digestLine = 2*sha256.Size + 1
-	if len(content) < digestLine {
-		return errors.New("the snapshot is damaged: it is cut off")
-	}
-	body := content[:len(content)-digestLine]
-	if string(content[len(body):]) != fmt.Sprintf("%x\n", sha256.Sum256(body)) {
-		return errors.New("the snapshot is damaged: its digest does not fit")
-	}
-	first, lines, _ := bytes.Cut(body, []byte("\n"))
-	var head snapshotHead
-	if err := json.Unmarshal(first, &head); err != nil {
-		return fmt.Errorf("the snapshot is damaged: %w", err)
-	}
-	if head.Format != snapshotFormat {
-		return errors.New("the snapshot was made by other rules")
-	}
-	c, err := v.log.Get(ctx, head.Cursor)
-	if err != nil {
-		return fmt.Errorf("the snapshot's last commit: %w", err)
-	}
-	if hex.EncodeToString(c.Root[:]) != head.Root {
-		return fmt.Errorf("the snapshot is of another log: it has the root %s at sequence %d, the log has %x", head.Root, head.Cursor, c.Root)
-	}
-	for line := range strings.Lines(string(lines)) {
+	for line := range strings.Lines(string(held)) {
 		if err := v.decode(strings.Split(strings.TrimSuffix(line, "\n"), "\t")); err != nil {
 			return fmt.Errorf("the snapshot is damaged: entry %q: %w", line, err)
 		}
 	}
-	v.cursor = head.Cursor
+	v.cursor = cursor
 	return nil
 }
 

@@ -11,7 +11,6 @@ package metrics
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -133,11 +132,8 @@ func (v *View) Reset(context.Context) error {
 	defer v.mu.Unlock()
 	v.shown = max(v.shown, v.cursor)
 	v.counts, v.cursor, v.stale = newCounts(v.options.Named), 0, false
-	if v.options.Snapshot == "" {
-		return nil
-	}
-	if err := os.Remove(v.options.Snapshot); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("metrics: remove the snapshot: %w", err)
+	if err := v.file().Remove(); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	return nil
 }
@@ -150,6 +146,3 @@ func (v *View) Close() {
 		v.save(context.Background())
 	}
 }
-
-// askTimeout bounds how long a snapshot waits for the log.
-const askTimeout = 2 * time.Second

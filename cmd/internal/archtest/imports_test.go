@@ -25,6 +25,7 @@ var levels = map[string]int{
 	"projections/audit":      70,
 	"projections/metrics":    70,
 	"projections":            68,
+	"projections/snapshot":   66,
 	"domain/vault":           60,
 	"domain/vault/vaulttest": 65,
 	"domain/vault/shape":     55,
