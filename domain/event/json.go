@@ -9,8 +9,9 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, so that
-// a line is always valid JSON whatever a client sent.
+// AppendString appends s as a JSON string, in records and in replies. What JSON
+// demands is escaped and no more; a byte that is not valid UTF-8 becomes U+FFFD, so
+// that the result is always valid, and always on one line, whatever a client sent.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {
@@ -30,10 +31,15 @@ func AppendString(dst []byte, s string) []byte {
 	}
 }
 
+// appendEscape appends the escape of a quote, a backslash or a control character.
 func appendEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':
 		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
 	case '\n':
 		return append(dst, '\\', 'n')
 	case '\r':

@@ -65,8 +65,8 @@ func (o *createAccountOutput) wipe() { o.admin.Secret.Zero() }
 // AppendJSON appends the reply: the account, and the credentials of its
 // administrator as iam:CreateAccessKey shows them.
 func (o *createAccountOutput) AppendJSON(dst []byte) []byte {
-	dst = shape.AppendString(append(slices.Grow(dst, 768), `{"Account":{"Id":`...), o.account.ID)
-	dst = shape.AppendString(append(dst, `,"Name":`...), o.account.Name)
+	dst = event.AppendString(append(slices.Grow(dst, 768), `{"Account":{"Id":`...), o.account.ID)
+	dst = event.AppendString(append(dst, `,"Name":`...), o.account.Name)
 	dst = shape.At(o.account.Created).AppendJSON(append(dst, `,"CreateDate":`...))
 	dst = appendAccessKey(append(dst, `},"AccessKey":`...), o.admin.UserName, o.key, o.admin.Secret)
 	return append(dst, '}')

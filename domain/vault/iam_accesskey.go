@@ -89,9 +89,9 @@ func (o *createKeyOutput) AppendJSON(dst []byte) []byte {
 }
 
 func appendAccessKey(dst []byte, userName string, k *identity.AccessKey, secret identity.SecretKey) []byte {
-	dst = shape.AppendString(append(dst, `{"UserName":`...), userName)
-	dst = shape.AppendString(append(dst, `,"AccessKeyId":`...), k.ID)
-	dst = shape.AppendString(append(dst, `,"Status":`...), keyStatus(k))
+	dst = event.AppendString(append(dst, `{"UserName":`...), userName)
+	dst = event.AppendString(append(dst, `,"AccessKeyId":`...), k.ID)
+	dst = event.AppendString(append(dst, `,"Status":`...), keyStatus(k))
 	dst = append(append(append(dst, `,"SecretAccessKey":"`...), secret.Expose()...), `","CreateDate":`...)
 	return append(shape.At(k.Created).AppendJSON(dst), '}')
 }

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/key"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() { define("kms", "DeriveSharedSecret", use, kmsDeriveSharedSecret) }
@@ -41,9 +41,9 @@ type DeriveSharedSecretOutput struct {
 func (o *DeriveSharedSecretOutput) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.StdEncoding.EncodedLen(len(o.SharedSecret))+320)
 	dst = appendBlob(append(dst, `{"SharedSecret":`...), o.SharedSecret)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"KeyAgreementAlgorithm":`...), o.KeyAgreement)
-	dst = shape.AppendString(append(dst, `,"KeyOrigin":`...), o.KeyOrigin)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"KeyAgreementAlgorithm":`...), o.KeyAgreement)
+	dst = event.AppendString(append(dst, `,"KeyOrigin":`...), o.KeyOrigin)
 	return append(dst, '}')
 }
 

@@ -39,9 +39,9 @@ func (c *call) symmetricUnless(named, param string) string {
 	} else {
 		p[len(p)-1] = ','
 	}
-	p = shape.AppendString(p, param)
+	p = event.AppendString(p, param)
 	p = append(p, ':')
-	p = shape.AppendString(p, symmetricAlgorithm)
+	p = event.AppendString(p, symmetricAlgorithm)
 	c.rec.Params = append(p, '}')
 	return symmetricAlgorithm
 }
@@ -81,8 +81,8 @@ type EncryptOutput struct {
 func (o *EncryptOutput) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.StdEncoding.EncodedLen(len(o.CiphertextBlob))+192)
 	dst = appendBlob(append(dst, `{"CiphertextBlob":`...), o.CiphertextBlob)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"EncryptionAlgorithm":`...), o.EncryptionAlgorithm)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"EncryptionAlgorithm":`...), o.EncryptionAlgorithm)
 	return append(dst, '}')
 }
 
@@ -193,10 +193,10 @@ type DecryptOutput struct {
 func (o *DecryptOutput) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.StdEncoding.EncodedLen(len(o.Plaintext))+320)
 	dst = appendBlob(append(dst, `{"Plaintext":`...), o.Plaintext)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"EncryptionAlgorithm":`...), o.EncryptionAlgorithm)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"EncryptionAlgorithm":`...), o.EncryptionAlgorithm)
 	if o.KeyMaterialID != "" {
-		dst = shape.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
+		dst = event.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
 	}
 	return append(dst, '}')
 }

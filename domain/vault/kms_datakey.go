@@ -8,7 +8,6 @@ import (
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/key"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
@@ -45,8 +44,8 @@ func (o *GenerateDataKeyOutput) AppendJSON(dst []byte) []byte {
 	if o.Plaintext != nil {
 		dst = appendBlob(append(dst, `,"Plaintext":`...), o.Plaintext)
 	}
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
 	return append(dst, '}')
 }
 

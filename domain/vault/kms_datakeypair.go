@@ -7,7 +7,6 @@ import (
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/key"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
@@ -46,9 +45,9 @@ func (o *GenerateDataKeyPairOutput) AppendJSON(dst []byte) []byte {
 		dst = appendBlob(append(dst, `,"PrivateKeyPlaintext":`...), o.PrivateKey)
 	}
 	dst = appendBlob(append(dst, `,"PublicKey":`...), o.PublicKey)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"KeyPairSpec":`...), o.KeyPairSpec)
-	dst = shape.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"KeyPairSpec":`...), o.KeyPairSpec)
+	dst = event.AppendString(append(dst, `,"KeyMaterialId":`...), o.KeyMaterialID)
 	return append(dst, '}')
 }
 

@@ -4,8 +4,8 @@ import (
 	"encoding/base64"
 	"slices"
 
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/key"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
@@ -36,8 +36,8 @@ func (o *EncapsulateOutput) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.StdEncoding.EncodedLen(len(o.SharedSecret)+len(o.Encapsulated))+320)
 	dst = appendBlob(append(dst, `{"SharedSecret":`...), o.SharedSecret)
 	dst = appendBlob(append(dst, `,"SharedSecretCiphertextBlob":`...), o.Encapsulated)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"EncapsulationAlgorithm":`...), o.Algorithm)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"EncapsulationAlgorithm":`...), o.Algorithm)
 	return append(dst, '}')
 }
 
@@ -92,8 +92,8 @@ type DecapsulateOutput struct {
 func (o *DecapsulateOutput) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.StdEncoding.EncodedLen(len(o.SharedSecret))+320)
 	dst = appendBlob(append(dst, `{"SharedSecret":`...), o.SharedSecret)
-	dst = shape.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
-	dst = shape.AppendString(append(dst, `,"EncapsulationAlgorithm":`...), o.Algorithm)
+	dst = event.AppendString(append(dst, `,"KeyId":`...), o.KeyID)
+	dst = event.AppendString(append(dst, `,"EncapsulationAlgorithm":`...), o.Algorithm)
 	return append(dst, '}')
 }
 

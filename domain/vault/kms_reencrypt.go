@@ -6,7 +6,6 @@ import (
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/key"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() { define("kms", "ReEncrypt", use, kmsReEncrypt) }
@@ -46,8 +45,8 @@ func (o *ReEncryptOutput) AppendJSON(dst []byte) []byte {
 		{"SourceKeyMaterialId", o.SourceMaterialID}, {"DestinationKeyMaterialId", o.DestinationMaterialID},
 	} {
 		if m[1] != "" {
-			dst = shape.AppendString(append(dst, ','), m[0])
-			dst = shape.AppendString(append(dst, ':'), m[1])
+			dst = event.AppendString(append(dst, ','), m[0])
+			dst = event.AppendString(append(dst, ':'), m[1])
 		}
 	}
 	return append(dst, '}')

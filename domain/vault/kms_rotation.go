@@ -130,7 +130,7 @@ func dueKeys(st *State, now time.Time) []Request {
 		case k.Expired(now):
 			operation = "DeleteExpiredKeyMaterial"
 		}
-		body := append(shape.AppendString([]byte(`{"KeyId":`), k.ID), '}')
+		body := append(event.AppendString([]byte(`{"KeyId":`), k.ID), '}')
 		due = append(due, Request{Service: "kms", Operation: operation, Body: body, Source: "keytrail", Agent: "keytrail", Secure: true})
 		return true
 	})

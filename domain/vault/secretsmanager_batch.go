@@ -6,7 +6,6 @@ import (
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/secret"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() { define("secretsmanager", "BatchGetSecretValue", use, batchGetSecretValue) }
@@ -52,14 +51,14 @@ func (o *BatchGetSecretValueOutput) AppendJSON(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = shape.AppendString(append(dst, `{"SecretId":`...), e.secretID)
-		dst = shape.AppendString(append(dst, `,"ErrorCode":`...), string(e.fault.Code))
-		dst = shape.AppendString(append(dst, `,"Message":`...), e.fault.Message)
+		dst = event.AppendString(append(dst, `{"SecretId":`...), e.secretID)
+		dst = event.AppendString(append(dst, `,"ErrorCode":`...), string(e.fault.Code))
+		dst = event.AppendString(append(dst, `,"Message":`...), e.fault.Message)
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
 	if o.nextToken != "" {
-		dst = shape.AppendString(append(dst, `,"NextToken":`...), o.nextToken)
+		dst = event.AppendString(append(dst, `,"NextToken":`...), o.nextToken)
 	}
 	return append(dst, '}')
 }

@@ -122,7 +122,7 @@ func endSecretVersionDelete(c *call, in *SecretInput) (*struct{}, error) {
 func dueSecrets(st *State, now time.Time) []Request {
 	var due []Request
 	st.Secrets.Due(now, func(s *secret.Secret) bool {
-		body := append(shape.AppendString([]byte(`{"SecretId":`), s.ARN), '}')
+		body := append(event.AppendString([]byte(`{"SecretId":`), s.ARN), '}')
 		due = append(due, Request{
 			Service: "secretsmanager", Operation: "EndSecretVersionDelete", Body: body,
 			Source: "keytrail", Agent: "keytrail", Secure: true,

@@ -34,9 +34,9 @@ type GetSecretValueOutput struct {
 func (o *GetSecretValueOutput) AppendJSON(dst []byte) []byte {
 	s, v, stages := o.secret, o.version, o.secret.Stages(o.version)
 	dst = slices.Grow(dst, o.size(stages))
-	dst = shape.AppendString(append(dst, `{"ARN":`...), s.ARN)
-	dst = shape.AppendString(append(dst, `,"Name":`...), s.Name)
-	dst = shape.AppendString(append(dst, `,"VersionId":`...), v.ID())
+	dst = event.AppendString(append(dst, `{"ARN":`...), s.ARN)
+	dst = event.AppendString(append(dst, `,"Name":`...), s.Name)
+	dst = event.AppendString(append(dst, `,"VersionId":`...), v.ID())
 	if v.Binary() {
 		dst = appendBlob(append(dst, `,"SecretBinary":`...), o.value)
 	} else {
@@ -47,7 +47,7 @@ func (o *GetSecretValueOutput) AppendJSON(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = shape.AppendString(dst, stage)
+		dst = event.AppendString(dst, stage)
 	}
 	dst = shape.At(v.Created()).AppendJSON(append(dst, `],"CreatedDate":`...))
 	return append(dst, '}')
@@ -81,7 +81,7 @@ func escapedSize[T string | []byte](text T) int {
 	return size
 }
 
-// appendText is shape.AppendString for text that must not become a Go string, which
+// appendText is event.AppendString for text that must not become a Go string, which
 // nobody could wipe.
 func appendText(dst, text []byte) []byte {
 	const hex = "0123456789abcdef"

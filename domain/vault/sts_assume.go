@@ -10,7 +10,6 @@ import (
 	"github.com/keytrail/keytrail/domain/fault"
 	"github.com/keytrail/keytrail/domain/iam"
 	"github.com/keytrail/keytrail/domain/identity"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
@@ -55,14 +54,14 @@ func (o *assumeRoleOutput) assumed() (id, name string) {
 func (o *assumeRoleOutput) AppendJSON(dst []byte) []byte {
 	id, name := o.assumed()
 	dst = o.appendJSON(append(slices.Grow(dst, 1024+len(o.token)), '{'))
-	dst = shape.AppendString(append(dst, `,"AssumedRoleUser":{"AssumedRoleId":`...), id)
-	dst = shape.AppendString(append(dst, `,"Arn":`...), name)
+	dst = event.AppendString(append(dst, `,"AssumedRoleUser":{"AssumedRoleId":`...), id)
+	dst = event.AppendString(append(dst, `,"Arn":`...), name)
 	dst = append(dst, '}')
 	if o.packed > 0 {
 		dst = strconv.AppendInt(append(dst, `,"PackedPolicySize":`...), int64(o.packed), 10)
 	}
 	if o.sourceIdentity != "" {
-		dst = shape.AppendString(append(dst, `,"SourceIdentity":`...), o.sourceIdentity)
+		dst = event.AppendString(append(dst, `,"SourceIdentity":`...), o.sourceIdentity)
 	}
 	return append(dst, '}')
 }

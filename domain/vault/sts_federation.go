@@ -5,8 +5,8 @@ import (
 	"strconv"
 
 	"github.com/keytrail/keytrail/domain/arn"
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/identity"
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 func init() {
@@ -34,8 +34,8 @@ func (o *federationTokenOutput) federated() (id, name string) {
 func (o *federationTokenOutput) AppendJSON(dst []byte) []byte {
 	id, name := o.federated()
 	dst = o.appendJSON(append(slices.Grow(dst, 1024+len(o.token)), '{'))
-	dst = shape.AppendString(append(dst, `,"FederatedUser":{"FederatedUserId":`...), id)
-	dst = shape.AppendString(append(dst, `,"Arn":`...), name)
+	dst = event.AppendString(append(dst, `,"FederatedUser":{"FederatedUserId":`...), id)
+	dst = event.AppendString(append(dst, `,"Arn":`...), name)
 	return append(strconv.AppendInt(append(dst, `},"PackedPolicySize":`...), int64(o.packed), 10), '}')
 }
 

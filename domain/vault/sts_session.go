@@ -43,7 +43,7 @@ type credentials struct {
 // secret in buffers that it keeps.
 func (k *credentials) appendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, 256+len(k.token))
-	dst = shape.AppendString(append(dst, `"Credentials":{"AccessKeyId":`...), k.session.AccessKey)
+	dst = event.AppendString(append(dst, `"Credentials":{"AccessKeyId":`...), k.session.AccessKey)
 	dst = append(append(append(dst, `,"SecretAccessKey":"`...), k.session.Secret.Expose()...), `","SessionToken":"`...)
 	dst = append(append(dst, k.token...), `","Expiration":`...)
 	return append(shape.At(k.session.Expires).AppendJSON(dst), '}')

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 // cloudTrailTime is how CloudTrail writes a timestamp among the parameters.
@@ -56,7 +58,7 @@ func (m *member) appendValue(dst []byte, f reflect.Value) []byte {
 	}
 	switch m.kind {
 	case stringKind:
-		return AppendString(dst, f.String())
+		return event.AppendString(dst, f.String())
 	case integerKind:
 		return strconv.AppendInt(dst, f.Int(), 10)
 	case booleanKind:
@@ -65,7 +67,7 @@ func (m *member) appendValue(dst []byte, f reflect.Value) []byte {
 		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), f.Bytes())
 		return append(dst, '"')
 	case textKind:
-		return AppendString(dst, string(f.Bytes()))
+		return event.AppendString(dst, string(f.Bytes()))
 	case timestampKind:
 		t := f.Addr().Interface().(*Timestamp)
 		dst = t.UTC().AppendFormat(append(dst, '"'), cloudTrailTime)
@@ -74,7 +76,7 @@ func (m *member) appendValue(dst []byte, f reflect.Value) []byte {
 		return m.children.appendAudit(dst, f, false)
 	case stringListKind:
 		return appendList(dst, f.Len(), func(dst []byte, i int) []byte {
-			return AppendString(dst, f.Index(i).String())
+			return event.AppendString(dst, f.Index(i).String())
 		})
 	case structListKind:
 		return appendList(dst, f.Len(), func(dst []byte, i int) []byte {
@@ -105,8 +107,8 @@ func appendMap(dst []byte, entries map[string]string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(AppendString(dst, key), ':')
-		dst = AppendString(dst, entries[key])
+		dst = append(event.AppendString(dst, key), ':')
+		dst = event.AppendString(dst, entries[key])
 	}
 	return append(dst, '}')
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"testing"
-
-	"github.com/keytrail/keytrail/domain/vault/shape"
 )
 
 var benchBody = []byte(`{"CiphertextBlob":"` + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xA5, 0x17, 0xFE}, 50)) +
@@ -59,13 +57,4 @@ func BenchmarkAppendAudit(b *testing.B) {
 			}
 		}
 	})
-}
-
-func BenchmarkAppendString(b *testing.B) {
-	const s = "arn:aws:secretsmanager:us-east-1:111122223333:secret:app-demo-Xk2QpZ"
-	dst := make([]byte, 0, 128)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = shape.AppendString(dst[:0], s)
-	}
 }

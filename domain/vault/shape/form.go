@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 // AppendForm appends the AWS JSON body of an AWS Query form, so that Decode reads
@@ -36,7 +38,7 @@ func (f *formReader) structure(dst []byte, s *structure, prefix string) []byte {
 		if dst[mark-1] != '{' {
 			dst = append(dst, ',')
 		}
-		dst = append(AppendString(dst, m.name), ':')
+		dst = append(event.AppendString(dst, m.name), ':')
 		var present bool
 		if dst, present = f.member(dst, m, prefix+m.name); !present {
 			dst = dst[:mark]
@@ -65,7 +67,7 @@ func (f *formReader) member(dst []byte, m *member, name string) (_ []byte, prese
 	if m.bare(value) {
 		return append(dst, value...), true
 	}
-	return AppendString(dst, value), true
+	return event.AppendString(dst, value), true
 }
 
 // bare tells whether the value stands in JSON without quotes.
@@ -106,7 +108,7 @@ func (f *formReader) list(dst []byte, m *member, name string) (_ []byte, present
 		if m.kind == structListKind {
 			dst = f.structure(dst, m.children, entry+".")
 		} else {
-			dst = AppendString(dst, f.values[entry])
+			dst = event.AppendString(dst, f.values[entry])
 		}
 	}
 	return append(dst, ']'), true

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/keytrail/keytrail/domain/event"
 )
 
 // kind is what a member's JSON value is read into.
@@ -129,7 +131,7 @@ func compileMember(f reflect.StructField, name string, secret bool, depth int) (
 	case renamed:
 		lower = audit
 	}
-	m.audit = append(AppendString(nil, lower), ':')
+	m.audit = append(event.AppendString(nil, lower), ':')
 	l, err := parseTag(f.Tag.Get("aws"))
 	if err != nil {
 		return member{}, fmt.Errorf("aws tag: %w", err)

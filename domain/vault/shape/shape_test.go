@@ -477,18 +477,3 @@ func TestTimestamp(t *testing.T) {
 		t.Errorf("got %s, %v", out, err)
 	}
 }
-
-func TestAppendString(t *testing.T) {
-	for s, want := range map[string]string{
-		"":                            `""`,
-		"plain and quite long text":   `"plain and quite long text"`,
-		"1234567\"89\\":               `"1234567\"89\\"`,
-		"\b\f\n\r\t\x00\x1f\x7f":      `"\b\f\n\r\t\u0000\u001f` + "\x7f" + `"`,
-		"é😀\u2028<>&":                 "\"é😀\u2028<>&\"",
-		"a\xffb\xc0\xafc\xed\xa0\x80": `"a` + "\ufffd" + `b` + "\ufffd\ufffd" + `c` + "\ufffd\ufffd\ufffd" + `"`,
-	} {
-		if got := string(shape.AppendString([]byte("~"), s)); got != "~"+want {
-			t.Errorf("%q: got %s, want %s", s, got, want)
-		}
-	}
-}
