@@ -10,6 +10,8 @@ import (
 // bytes, still with JSON's escapes: they last as long as the line, and Unquote
 // gives their text.
 type Outline struct {
+	At       []byte
+	Request  []byte
 	Op       []byte
 	Outcome  []byte
 	Message  []byte
@@ -37,6 +39,10 @@ func ReadOutline(line []byte, o *Outline) error {
 		switch string(name) {
 		case "n":
 			n = true
+		case "at":
+			o.At = text(value)
+		case "req":
+			o.Request = text(value)
 		case "op":
 			o.Op = text(value)
 		case "who":

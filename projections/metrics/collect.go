@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -53,18 +54,26 @@ func (v *View) Collect(to chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, n uint64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
+	// A refusal is shown with the last call that was refused so: it can be explained.
+	show := func(d *prometheus.Desc, n uint64, last single, labels ...string) {
+		m := prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+		if at, err := time.Parse(time.RFC3339Nano, last.At); err == nil {
+			m = prometheus.MustNewMetricWithExemplars(m, prometheus.Exemplar{Value: 1, Labels: prometheus.Labels{"request_id": last.Request}, Timestamp: at})
+		}
+		to <- m
+	}
 	c := v.counts
 	for name, of := range c.Operations {
 		service, operation, _ := strings.Cut(name, ":")
 		if of.OK > 0 {
 			send(operationsDesc, of.OK, service, operation, outcomeOK, "")
 		}
-		for code, n := range of.Refused {
-			send(operationsDesc, n, service, operation, class(code), code)
+		for code, r := range of.Refused {
+			show(operationsDesc, r.N, r.Last, service, operation, class(code), code)
 		}
 	}
-	for d, n := range c.Denials {
-		send(denialsDesc, n, d.Service, d.Access, d.Reason)
+	for d, r := range c.Denials {
+		show(denialsDesc, r.N, r.Last, d.Service, d.Access, d.Reason)
 	}
 	for eventType, n := range c.Events {
 		send(eventsDesc, n, eventType)
@@ -81,7 +90,11 @@ func (v *View) Collect(to chan<- prometheus.Metric) {
 	for d, r := range map[*prometheus.Desc]*ranking{keyUsesDesc: c.KeyUses, readsDesc: c.Reads, pendingUsesDesc: c.Pending} {
 		for name, n := range r.Named {
 			account, resource, _ := strings.Cut(name, ":")
-			send(d, n.Total, account, strings.TrimPrefix(strings.TrimPrefix(resource, "key/"), "secret:"))
+			var last single
+			if n.Last != nil {
+				last = *n.Last
+			}
+			show(d, n.Total, last, account, strings.TrimPrefix(strings.TrimPrefix(resource, "key/"), "secret:"))
 		}
 		send(d, r.Other, "", other)
 	}

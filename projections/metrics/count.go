@@ -13,7 +13,7 @@ import (
 // counts is everything that is counted. It lies in the snapshot as JSON.
 type counts struct {
 	Operations map[string]*outcomes `json:"operations"` // by "kms:Decrypt"
-	Denials    map[denial]uint64    `json:"denials"`
+	Denials    map[denial]*refusals `json:"denials"`
 	Events     map[string]uint64    `json:"events"`   // by event type
 	Sessions   map[string]uint64    `json:"sessions"` // by operation
 	KeyUses    *ranking             `json:"keyUses"`
@@ -25,13 +25,49 @@ type counts struct {
 
 // outcomes of one operation.
 type outcomes struct {
-	OK      uint64            `json:"ok"`
-	Refused map[string]uint64 `json:"refused,omitempty"` // by error code
+	OK      uint64               `json:"ok"`
+	Refused map[string]*refusals `json:"refused,omitempty"` // by error code
+}
+
+// refusals are calls that were refused alike.
+type refusals struct {
+	N    uint64 `json:"n"`
+	Last single `json:"last"`
+}
+
+// refused counts one more among those of its kind.
+func refused[K comparable](of map[K]*refusals, kind K, last single) {
+	r := of[kind]
+	if r == nil {
+		r = &refusals{}
+		of[kind] = r
+	}
+	r.N++
+	r.Last = last
+}
+
+// single is one call among those that were counted: a way from a number to its
+// reasons.
+type single struct {
+	Request string `json:"request"`
+	At      string `json:"at"` // as in the record
+}
+
+// mostRequest is longer than any request id that the vault makes, and short enough
+// for an exemplar.
+const mostRequest = 64
+
+// singleOf is the call of a line; the zero single if the line does not say which.
+func singleOf(o *event.Outline) single {
+	if len(o.Request) == 0 || len(o.Request) > mostRequest || bytes.IndexByte(o.Request, '\\') >= 0 {
+		return single{}
+	}
+	return single{string(o.Request), string(o.At)}
 }
 
 func newCounts(named int) *counts {
 	return &counts{
-		Operations: map[string]*outcomes{}, Denials: map[denial]uint64{}, Events: map[string]uint64{}, Sessions: map[string]uint64{},
+		Operations: map[string]*outcomes{}, Denials: map[denial]*refusals{}, Events: map[string]uint64{}, Sessions: map[string]uint64{},
 		Expiring: expiring{}, KeyUses: newRanking(named), Reads: newRanking(named), Pending: newRanking(named),
 	}
 }
@@ -86,22 +122,26 @@ func (v *View) count(line []byte, o *event.Outline) {
 		of = &outcomes{}
 		c.Operations[name] = of
 	}
+	checks, err := o.Refused()
+	if err != nil {
+		c.Unreadable++
+	}
+	var last single
+	if !o.OK() || len(checks) > 0 {
+		last = singleOf(o)
+	}
 	if o.OK() {
 		of.OK++
 	} else {
 		code := event.Unquote(o.Outcome)
 		if of.Refused == nil {
-			of.Refused = map[string]uint64{}
+			of.Refused = map[string]*refusals{}
 		}
-		of.Refused[code]++
-		c.refusal(code, o)
+		refused(of.Refused, code, last)
+		c.refusal(code, o, last)
 	}
-	refused, err := o.Refused()
-	if err != nil {
-		c.Unreadable++
-	}
-	for i := range refused {
-		c.Denials[denialOf(&refused[i])]++
+	for i := range checks {
+		refused(c.Denials, denialOf(&checks[i]), last)
 	}
 	if err := o.Events(func(eventType, raw []byte) bool { c.event(name, eventType, raw); return true }); err != nil {
 		c.Unreadable++
@@ -109,14 +149,16 @@ func (v *View) count(line []byte, o *event.Outline) {
 }
 
 // refusal counts what a failed call tells beside its code.
-func (c *counts) refusal(code string, o *event.Outline) {
+func (c *counts) refusal(code string, o *event.Outline, last single) {
 	switch {
 	case credentialCodes[fault.Code(code)]:
 		service, _, _ := bytes.Cut(o.Op, []byte(":"))
-		c.Denials[denial{Service: knownService(string(service)), Access: "any", Reason: "credentials"}]++
+		refused(c.Denials, denial{Service: knownService(string(service)), Access: "any", Reason: "credentials"}, last)
 	case code == string(fault.KMSInvalidStateException):
 		if key, ok := bytes.CutSuffix(o.Message, []byte(" is pending deletion.")); ok {
-			c.Pending.use(resource(key))
+			if n := c.Pending.use(resource(key)); n != nil {
+				n.Last = &last
+			}
 		}
 	}
 }

@@ -34,21 +34,26 @@ type ranking struct {
 }
 
 type named struct {
-	Total  uint64 `json:"total"`
-	Recent uint64 `json:"recent"` // in this period
+	Total  uint64  `json:"total"`
+	Recent uint64  `json:"recent"`         // in this period
+	Last   *single `json:"last,omitempty"` // of refusals
 }
 
 func newRanking(limit int) *ranking {
 	return &ranking{Limit: limit, Named: map[string]*named{}, Unnamed: map[string]uint64{}}
 }
 
-func (r *ranking) use(name []byte) {
-	if n := r.Named[string(name)]; n != nil {
+// use counts a use, and returns the series of its name if it has one by then.
+func (r *ranking) use(name []byte) *named {
+	n := r.Named[string(name)]
+	switch {
+	case n != nil:
 		n.Total++
 		n.Recent++
-	} else if len(r.Named) < r.Limit {
-		r.Named[string(name)] = &named{Total: 1, Recent: 1}
-	} else {
+	case len(r.Named) < r.Limit:
+		n = &named{Total: 1, Recent: 1}
+		r.Named[string(name)] = n
+	default:
 		r.Other++
 		if _, watched := r.Unnamed[string(name)]; watched || len(r.Unnamed) < candidates && r.Limit > 0 {
 			r.Unnamed[string(name)]++
@@ -56,7 +61,9 @@ func (r *ranking) use(name []byte) {
 	}
 	if r.Uses++; r.Uses%period == 0 {
 		r.draw()
+		return r.Named[string(name)]
 	}
+	return n
 }
 
 // draw ends a period: the most used names without a series take the places of
