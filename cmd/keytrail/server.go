@@ -57,7 +57,7 @@ writes and answers, the others stand by and take over when it ends. See keytrail
 			if err != nil {
 				return usagef("--log-level: %v", err)
 			}
-			o.RekeyMode, o.Version = mode, version
+			o.RekeyMode, o.Version, o.HeapBallast = mode, version, len(ballast)
 			o.Log = logger(cmd, lvl)
 			return serve(cmd, o)
 		},

@@ -57,6 +57,7 @@ type Options struct {
 	RekeyMode    vault.RekeyMode
 	UnsafeNoSync bool
 	NoAuditView  bool // for measurements: what asks for records has no answer
+	HeapBallast  int  // bytes that the program has allocated and never touches
 	MetricsNamed int  // keys and secrets that have series of their own; the rest are one series
 	Log          zerolog.Logger
 	Version      string
@@ -126,7 +127,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.trail.log, s.rebuilding.server = s.opts.Log, s
-	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync)
+	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync, s.opts.HeapBallast)
 	if err := s.serveOps(metrics); err != nil {
 		return err
 	}
