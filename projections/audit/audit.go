@@ -166,6 +166,14 @@ func Open(ctx context.Context, path string, log eventstore.Log) (*View, error) {
 var errUnreachable = errors.New("the log cannot be asked")
 
 func (v *View) open(ctx context.Context) error {
+	// SQLite gives the files beside the database its mode.
+	f, err := os.OpenFile(v.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return err
+	}
 	db, err := sql.Open("sqlite", "file:"+url.PathEscape(v.path)+settings)
 	if err != nil {
 		return err

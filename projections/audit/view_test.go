@@ -300,6 +300,30 @@ func (unreachable) Get(context.Context, uint64) (eventstore.Stored, error) {
 	return eventstore.Stored{}, errors.New("no route to the log")
 }
 
+// TestPrivate: nobody but its owner reads the view's files, as it was made and as
+// somebody has left it.
+func TestPrivate(t *testing.T) {
+	w := newWritten(t, 41).write(3000, 500)
+	path := filepath.Join(t.TempDir(), "audit.db")
+	for range 2 {
+		v := w.view(path)
+		files, err := filepath.Glob(path + "*")
+		check(t, err)
+		if len(files) < 2 {
+			t.Fatalf("the files are %v", files)
+		}
+		for _, f := range files {
+			info, err := os.Stat(f)
+			check(t, err)
+			if info.Mode().Perm() != 0o600 {
+				t.Errorf("%s has mode %o", filepath.Base(f), info.Mode().Perm())
+			}
+		}
+		check(t, v.Close())
+		check(t, os.Chmod(path, 0o644))
+	}
+}
+
 // TestClosed: a closed view answers with an error.
 func TestClosed(t *testing.T) {
 	w := newWritten(t, 39).write(50, 5)
