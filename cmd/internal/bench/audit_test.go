@@ -93,27 +93,3 @@ func BenchmarkAuditQueryMillion(b *testing.B) {
 		})
 	}
 }
-
-// BenchmarkQuestions asks a view of a million records, and BenchmarkBuild makes it:
-// what `keytrail bench --what audit` reports as a table.
-func BenchmarkQuestions(b *testing.B) {
-	log := &madeLog{records: 1_000_000}
-	view := built(b, log)
-	for _, q := range questions(log.records) {
-		b.Run(q.name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := askOnce(b.Context(), view, q); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkBuild(b *testing.B) {
-	const records = 100_000
-	for b.Loop() {
-		built(b, &madeLog{records: records})
-	}
-	b.ReportMetric(float64(records*b.N)/b.Elapsed().Seconds(), "records/s")
-}
