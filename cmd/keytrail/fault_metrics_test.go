@@ -14,7 +14,7 @@ import (
 // operational are the beginnings of the names of metrics that tell of the running
 // process. All others are derived from the log.
 var operational = []string{
-	"go_", "process_", "keytrail_log_", "keytrail_head_", "keytrail_heap_", "keytrail_call", "keytrail_connections", "keytrail_disk_", "keytrail_refused_total",
+	"go_", "process_", "keytrail_log_", "keytrail_head_", "keytrail_heap_", "keytrail_standing_", "keytrail_call", "keytrail_connections", "keytrail_disk_", "keytrail_refused_total",
 	"keytrail_live_", "keytrail_nats_", "keytrail_store_", "keytrail_projection_",
 }
 

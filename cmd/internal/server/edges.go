@@ -104,6 +104,13 @@ func (d *edges) open() error {
 	return errors.New("standing by")
 }
 
+// standing tells whether another process writes the log, or this one has not taken it.
+func (d *edges) standing() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.want
+}
+
 func (d *edges) set(want bool, holder string) {
 	d.mu.Lock()
 	d.want, d.holder = want, holder

@@ -74,6 +74,28 @@ func standsBy(t *testing.T, k *server.Server) {
 	})
 }
 
+// ofTheLog are metrics that are derived from the log: one that is counted and one
+// of the census.
+var ofTheLog = []string{"\nkeytrail_operations_total{", "\nkeytrail_principals{"}
+
+// counts wants what is in the log shown by the process that writes it, and
+// countsNothing not by one that stands by: a sum over both would be twice of all.
+func counts(t *testing.T, k *server.Server) {
+	t.Helper()
+	eventually(t, "the writer shows what is in the log", func() bool {
+		text := get(k.OpsURL() + "/metrics")
+		return strings.Contains(text, "\nkeytrail_standing_by 0\n") && strings.Contains(text, ofTheLog[0]) && strings.Contains(text, ofTheLog[1])
+	})
+}
+
+func countsNothing(t *testing.T, k *server.Server) {
+	t.Helper()
+	text := get(k.OpsURL() + "/metrics")
+	if !strings.Contains(text, "\nkeytrail_standing_by 1\n") || strings.Contains(text, ofTheLog[0]) || strings.Contains(text, ofTheLog[1]) {
+		t.Errorf("one that stands by shows\n%s", text)
+	}
+}
+
 // A second process displaces the first under load: nothing that was acknowledged
 // is lost, the answers stay the same, clients go on, and the first one stands by
 // for as long as the second one is there.
@@ -83,7 +105,9 @@ func TestTakeover(t *testing.T) { takeover(t, newSite(t, nil)) }
 func takeover(t *testing.T, s *site) *client.Client {
 	t.Helper()
 	dir := t.TempDir()
-	first := s.start(t, s.options(dir))
+	ops := s.options(dir)
+	ops.OpsListen = "127.0.0.1:0"
+	first := s.start(t, ops)
 	root, err := first.AdminCredentials()
 	check(t, err)
 	admin := s.connect(t, root)
@@ -95,10 +119,13 @@ func takeover(t *testing.T, s *site) *client.Client {
 	before := call(t, admin, "kms", "ListKeys", object{})
 
 	o := s.options(another(t, dir))
-	o.TakeOver = true
+	o.TakeOver, o.OpsListen = true, "127.0.0.1:0"
+	counts(t, first)
 	second := s.start(t, o)
 	standsBy(t, first)
 	check(t, second.Ready())
+	counts(t, second)
+	countsNothing(t, first)
 	time.Sleep(300 * time.Millisecond)
 	var all []acknowledged
 	for _, stop := range loads {
@@ -121,6 +148,7 @@ func takeover(t *testing.T, s *site) *client.Client {
 
 	check(t, second.Stop())
 	eventually(t, "the first process takes the log back", func() bool { return first.Ready() == nil })
+	counts(t, first)
 	verify(t, admin, all)
 	return admin
 }

@@ -30,7 +30,7 @@ type operational struct {
 	unsynced prometheus.Counter
 }
 
-func newOperational(waiting func() int, ready func() error, unsafe bool, ballast int) *operational {
+func newOperational(s *Server) *operational {
 	o := &operational{
 		registry: prometheus.NewRegistry(),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keytrail_log_commits_total",
@@ -50,28 +50,22 @@ func newOperational(waiting func() int, ready func() error, unsafe bool, ballast
 		unsynced: prometheus.NewCounter(prometheus.CounterOpts{Name: "keytrail_head_sync_failures_total",
 			Help: "Failed fsyncs of the head file; each ends the epoch."}),
 	}
-	durable := 1.0
-	if unsafe {
-		durable = 0
-	}
 	o.registry.MustRegister(o.commits, o.records, o.bytes, o.append, o.batch, o.epochs, o.sync, o.unsynced, o.timeCalls(),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_heap_ballast_bytes",
 			Help: "Memory that is allocated and never touched, so that the heap is collected less often. The figures of the heap have it in them, the resident memory does not."},
-			func() float64 { return float64(ballast) }),
+			func() float64 { return float64(s.opts.HeapBallast) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_calls_waiting",
-			Help: "Calls that wait for a commit."}, func() float64 { return float64(waiting()) }),
+			Help: "Calls that wait for a commit."}, func() float64 { return float64(s.waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_log_writable",
-			Help: "1 while the log takes records."}, func() float64 {
-			if ready() != nil {
-				return 0
-			}
-			return 1
-		}),
+			Help: "1 while the log takes records from this process."}, func() float64 { return oneIf(s.Ready() == nil) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_standing_by",
+			Help: "1 while another process writes the log. What is derived from the log is shown by the one that writes it alone."},
+			func() float64 { return oneIf(s.standingBy()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keytrail_log_durable",
 			Help: "0 when the server runs with --unsafe-no-sync: acknowledged records can be lost with the power."},
-			func() float64 { return durable }),
+			func() float64 { return oneIf(!s.opts.UnsafeNoSync) }),
 	)
 	for _, subject := range []eventstore.Subject{eventstore.State, eventstore.Use} {
 		o.commits.WithLabelValues(subject.String())
@@ -81,6 +75,28 @@ func newOperational(waiting func() int, ready func() error, unsafe bool, ballast
 		o.epochs.WithLabelValues(cause)
 	}
 	return o
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// whileWriting shows what is derived from the log while this process writes it:
+// every process on one log counts the same, and a sum over them must not count it
+// twice.
+type whileWriting struct {
+	server *Server
+	prometheus.Collector
+}
+
+// Collect implements prometheus.Collector.
+func (w *whileWriting) Collect(to chan<- prometheus.Metric) {
+	if !w.server.standingBy() {
+		w.Collector.Collect(to)
+	}
 }
 
 func (o *operational) observe(c eventstore.Commitment) {

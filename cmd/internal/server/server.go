@@ -127,7 +127,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.trail.log, s.rebuilding.server = s.opts.Log, s
-	metrics := newOperational(s.waiting, s.Ready, s.opts.UnsafeNoSync, s.opts.HeapBallast)
+	metrics := newOperational(s)
 	if err := s.serveOps(metrics); err != nil {
 		return err
 	}
@@ -163,6 +163,9 @@ func (s *Server) start(ctx context.Context) error {
 	s.ready.Store(s.engine)
 	return s.pointAdminFile()
 }
+
+// standingBy tells whether another process writes the log.
+func (s *Server) standingBy() bool { return s.edges != nil && s.edges.standing() }
 
 func (s *Server) waiting() int {
 	if e := s.ready.Load(); e != nil {

@@ -35,7 +35,8 @@ func (s *Server) startViews(ctx context.Context, o *operational) error {
 		return fmt.Errorf("open the metrics: %w", err)
 	}
 	s.views.close = append(s.views.close, counts.Close)
-	o.registry.MustRegister(counts, metrics.NewCensus(s.engine.Read, metrics.CensusOptions{Now: time.Now, Named: s.opts.MetricsNamed}))
+	o.registry.MustRegister(&whileWriting{s, counts},
+		&whileWriting{s, metrics.NewCensus(s.engine.Read, metrics.CensusOptions{Now: time.Now, Named: s.opts.MetricsNamed})})
 	s.follow(running, projections.NewRunner(tail, counts, tell))
 
 	if err := s.startAccess(ctx, running, tail, tell); err != nil {
