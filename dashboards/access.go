@@ -4,17 +4,18 @@ func access() Dashboard {
 	return Dashboard{
 		UID: "keytrail-access", Title: "Keytrail / Access and denials",
 		Description: "Who is let in, what was refused and for want of what, and how the permissions themselves change.",
-		Variables:   []Variable{request},
+		Variables:   []Variable{request, {Name: "event", Title: "Operation", Text: "GetSecretValue"}, {Name: "error", Title: "Error", Text: "AccessDenied"}},
 		Rows: []Row{
 			{Title: "Denials", Panels: []Panel{
 				{Kind: TimeSeries, Title: "Denied actions by reason", Unit: "ops", Stacked: true,
-					Description: "Actions a second that were not allowed, by what was missing: an identity-policy, a key-policy, a delegation, a grant …; explicit-deny for a statement that denies; credentials for callers that are not known.",
-					Queries:     []Query{query("{{reason}}", `sum by (reason) (rate(keytrail_denials_total{ON}[$__rate_interval]))`)}},
+					Description: "Actions a second that were not allowed, by what was missing: an identity-policy, a key-policy, a delegation, a grant …; explicit-deny for a statement that denies; credentials for callers that are not known. The points are single calls: their link leads to the whole decision.",
+					Queries:     []Query{single(query("{{reason}}", `sum by (reason) (rate(keytrail_denials_total{ON}[$__rate_interval]))`))}},
 				{Kind: TimeSeries, Title: "Denied actions by access", Unit: "ops", Stacked: true,
 					Description: "Actions a second that were not allowed, by service and class: use of keys and secrets, read about them, changes of permissions, any other write.",
 					Queries:     []Query{query("{{service}} {{access}}", `sum by (service, access) (rate(keytrail_denials_total{ON}[$__rate_interval]))`)}},
-				{Kind: Table, Title: "Refusals by operation and error", Unit: "short", Column: "Calls",
-					Description: "Recorded calls of the last hour that were refused, by operation and error code.",
+				{Kind: Table, Title: "Refusals by operation and error", Unit: "short", Column: "Calls", Empty: "No call was refused in the last hour",
+					Pick:        &Pick{Column: "operation", Dashboard: "keytrail-access", Variable: "event", With: map[string]string{"error": "code"}},
+					Description: "Recorded calls of the last hour that were refused, by operation and error code. A click on an operation puts both into the command lines below.",
 					Queries:     []Query{now(`sort_desc(topk(25, round(sum by (service, operation, code) (increase(keytrail_operations_total{ON, outcome!="ok"}[1h]))) > 0))`)}},
 			}},
 			{Title: "At the door", Panels: []Panel{
@@ -38,7 +39,7 @@ func access() Dashboard {
 					Queries:     []Query{query("{{type}}", `sum by (type) (keytrail_principals{ON})`)}},
 				{Kind: Text, Title: "Look closer", Unit: "none", Width: 9, Description: "From a refusal to its reason.",
 					Markdown: ask("Every denial says what was missing, and what would be enough:",
-						"keytrail audit query --error AccessDenied "+span,
+						"keytrail audit query --event ${event} --error ${error} "+span,
 						"keytrail audit explain ${request}",
 						"keytrail who-can kms:Decrypt KEY-ARN",
 						lookup("EventName", "PutKeyPolicy"))},

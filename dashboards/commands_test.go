@@ -16,13 +16,13 @@ import (
 // commandLine ends where the sentence around it goes on.
 var commandLine = regexp.MustCompile(`(?m)(keytrail (?:audit|who-|verify|projections).*?)(?: shows| makes|[.;,] |[.;,"]*$)`)
 
-// commandLines are the command lines of the program in the dashboards and the
-// alerts, with what Grafana, Prometheus and the reader put in.
+// commandLines are the command lines of the program in the dashboards, the alerts
+// and the runbook, with what Grafana, Prometheus and the reader put in.
 func commandLines(t testing.TB, s *server, request string) []string {
 	t.Helper()
 	now := time.Now().UTC()
 	fill := strings.NewReplacer("${__from:date:iso}", now.Add(-time.Hour).Format("2006-01-02T15:04:05.000Z"), "${__to:date:iso}", now.Add(time.Hour).Format("2006-01-02T15:04:05.000Z"),
-		"${key:text}", s.key, "${secret:text}", "app/db", "${request}", request, "KEY-ARN", s.key, "REQUEST-ID", request,
+		"${key:text}", s.key, "${secret:text}", "app/db", "${request}", request, "${event}", "GetSecretValue", "${error}", "AccessDenied", "KEY-ARN", s.key, "REQUEST-ID", request,
 		"{{ $labels.key_id }}", s.key, "{{ $labels.secret }}", "app/db", "{{ $labels.projection }}", "audit")
 	var all []string
 	for _, d := range read(t) {
@@ -37,13 +37,18 @@ func commandLines(t testing.TB, s *server, request string) []string {
 	for _, m := range commandLine.FindAllStringSubmatch(string(alerts), -1) {
 		all = append(all, fill.Replace(m[1]))
 	}
+	runbook, err := os.ReadFile("runbook.md")
+	check(t, err)
+	for _, m := range regexp.MustCompile("`(keytrail [^`]+)`").FindAllStringSubmatch(string(runbook), -1) {
+		all = append(all, strings.NewReplacer("KEY", s.key, "SECRET", "app/db").Replace(fill.Replace(m[1])))
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // TestCommands runs the command lines that lead from the pictures and the alerts
-// to the records. Those that do not end, or need the server stopped, are only
-// held to the flags that there are.
+// to the records. Those that do not end, need the server stopped or change
+// something are only held to the verbs and flags that there are.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -61,10 +66,12 @@ func TestCommands(t *testing.T) {
 	found := 0
 	for _, line := range list {
 		args := strings.Fields(line)[1:]
-		if args[0] == "verify" || args[0] == "projections" || args[1] == "tail" {
-			out, err := s.run(append(args, "--help")...)
-			if err != nil || !strings.Contains(string(out), "\n  "+strings.Join(append([]string{"keytrail"}, args[:min(2, len(args))]...), " ")) &&
-				!strings.Contains(string(out), "\n  keytrail "+args[0]+" [flags]") {
+		if !slices.Contains([]string{"audit", "who-can", "who-did"}, args[0]) || args[1] == "tail" {
+			verb := "\n  keytrail " + args[0]
+			if !strings.HasPrefix(args[1], "-") && args[0] != "call" {
+				verb += " " + args[1]
+			}
+			if out, err := s.run(append(args, "--help")...); err != nil || !strings.Contains(string(out), verb+" ") {
 				t.Errorf("%s: %v\n%s", line, err, out)
 			}
 			continue

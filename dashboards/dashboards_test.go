@@ -67,6 +67,7 @@ type panel struct {
 	Targets                  []struct {
 		RefID, Expr string
 		Instant     bool
+		Exemplar    bool
 		Datasource  struct{ UID string }
 	}
 	FieldConfig struct {
@@ -92,7 +93,7 @@ func read(t testing.TB) map[string]grafana {
 }
 
 // units are the ones in use, by Grafana's ids; a new one is looked up and added.
-var units = map[string]bool{"short": true, "ops": true, "s": true, "bytes": true, "Bps": true, "percentunit": true}
+var units = map[string]bool{"short": true, "ops": true, "s": true, "bytes": true, "binBps": true, "percentunit": true}
 
 func TestDashboards(t *testing.T) {
 	uids := map[string]bool{}
@@ -105,7 +106,7 @@ func TestDashboards(t *testing.T) {
 		for _, v := range d.Templating.List {
 			variables[v.Name] = v.Type
 		}
-		if variables["datasource"] != "datasource" || variables["instance"] != "query" {
+		if variables["datasource"] != "datasource" || variables["job"] != "query" || variables["instance"] != "query" {
 			t.Errorf("%s: variables %v", file, variables)
 		}
 		ids, asks := map[int]bool{}, false
@@ -153,8 +154,8 @@ func TestDashboards(t *testing.T) {
 				}
 				refs[q.RefID] = true
 				for _, m := range metric.FindAllString(q.Expr, -1) {
-					if !strings.Contains(q.Expr, m+`{instance=~"$instance"`) {
-						t.Errorf("%s: %s is asked for without $instance", where, m)
+					if !strings.Contains(q.Expr, m+`{job=~"$job", instance=~"$instance"`) {
+						t.Errorf("%s: %s is asked for without $job and $instance", where, m)
 					}
 				}
 			}
@@ -179,6 +180,7 @@ func TestAlertsAreTested(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	check(t, err)
 	found := regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(alerts, -1)
+	linked := 0
 	if len(found) < 10 {
 		t.Fatalf("%d alerts", len(found))
 	}
@@ -191,6 +193,21 @@ func TestAlertsAreTested(t *testing.T) {
 		if !fires.Match(tests) || !silent.Match(tests) {
 			t.Errorf("%s is not tested to fire and to keep silent", m[1])
 		}
+	}
+	runbook, err := os.ReadFile("runbook.md")
+	check(t, err)
+	boards := map[string]bool{}
+	for _, d := range dashboards.All() {
+		boards[d.UID] = true
+	}
+	for _, m := range regexp.MustCompile(`(?s)- alert: (\w+)\n.*?\n +dashboard: "/d/([\w-]+)[?"].*?\n +runbook_url: "\S+/dashboards/runbook\.md#(\w+)"\n`).FindAllSubmatch(alerts, -1) {
+		if !boards[string(m[2])] || string(m[3]) != strings.ToLower(string(m[1])) || !bytes.Contains(runbook, append([]byte("\n## "), append(m[1], "\n"...)...)) {
+			t.Errorf("%s: dashboard %s, runbook %s", m[1], m[2], m[3])
+		}
+		linked++
+	}
+	if sections := bytes.Count(runbook, []byte("\n## ")); linked != len(found) || sections != linked {
+		t.Errorf("%d alerts, %d with dashboard and runbook, %d sections of the runbook", len(found), linked, sections)
 	}
 	if n := bytes.Count(alerts, []byte("summary:")); n != len(found) || bytes.Count(alerts, []byte("description:")) != n {
 		t.Errorf("%d alerts, %d summaries", len(found), n)

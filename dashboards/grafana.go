@@ -59,16 +59,22 @@ func (d Dashboard) JSON() ([]byte, error) {
 
 func place(x, y, w, h int) object { return object{"x": x, "y": y, "w": w, "h": h} }
 
-// variables are two on every dashboard, so that links carry them over, and its own.
+// variables are three on every dashboard, so that links carry them over, and its
+// own. All jobs and all instances are those that are listed, hence Keytrail's.
 func variables(own []Variable) []object {
-	const instances = `label_values(keytrail_log_writable, instance)`
 	list := []object{
 		{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
-			"hide": 0, "multi": false, "includeAll": false, "options": []object{}, "current": object{}},
-		{"name": "instance", "label": "Instance", "type": "query", "datasource": datasource,
-			"definition": instances, "query": object{"query": instances, "refId": "instance"}, "refresh": 2, "sort": 1,
-			"hide": 0, "multi": true, "includeAll": true, "allValue": ".*", "options": []object{},
-			"current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}}},
+			"hide": 0, "multi": false, "includeAll": false, "options": []object{},
+			"current": object{"selected": true, "text": "default", "value": "default"}},
+	}
+	for _, v := range []struct{ name, title, query string }{
+		{"job", "Job", `label_values(keytrail_log_writable, job)`},
+		{"instance", "Instance", `label_values(keytrail_log_writable{job=~"$job"}, instance)`},
+	} {
+		list = append(list, object{"name": v.name, "label": v.title, "type": "query", "datasource": datasource,
+			"definition": v.query, "query": object{"query": v.query, "refId": v.name}, "refresh": 2, "sort": 1,
+			"hide": 0, "multi": true, "includeAll": true, "options": []object{},
+			"current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}}})
 	}
 	for _, v := range own {
 		if v.Label == "" {
@@ -119,14 +125,26 @@ func (p Panel) json(id int, grid object) object {
 	out["fieldConfig"] = object{"defaults": p.defaults(), "overrides": p.overrides()}
 	out["options"] = p.options()
 	if p.Kind == Table {
-		out["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "__name__": true, "job": true},
-			"indexByName": object{}, "renameByName": object{"Value": p.Column}}}}
+		names := object{"Value": p.Column}
+		if len(p.Queries) > 1 {
+			delete(names, "Value")
+			out["transformations"] = []object{{"id": "merge", "options": object{}}}
+			for i, q := range p.Queries {
+				names["Value #"+string(rune('A'+i))] = q.Column
+			}
+		}
+		steps, _ := out["transformations"].([]object)
+		out["transformations"] = append(steps, object{"id": "organize", "options": object{"excludeByName": object{"Time": true, "__name__": true, "job": true},
+			"indexByName": object{}, "renameByName": names}})
 	}
 	return out
 }
 
 func (p Panel) defaults() object {
 	d := object{"unit": p.Unit, "min": 0, "mappings": []object{}}
+	if p.Empty != "" {
+		d["noValue"] = p.Empty
+	}
 	if p.Thresholds != nil {
 		var steps []object
 		for i, t := range p.Thresholds {
@@ -170,14 +188,28 @@ func (p Panel) defaults() object {
 
 func (p Panel) overrides() []object {
 	list := []object{}
-	if p.Kind == Table {
-		list = append(list, object{"matcher": object{"id": "byName", "options": p.Column},
-			"properties": []object{{"id": "custom.cellOptions", "value": object{"type": "color-text"}}}})
+	override := func(column, property string, value any) {
+		list = append(list, object{"matcher": object{"id": "byName", "options": column},
+			"properties": []object{{"id": property, "value": value}}})
 	}
-	if p.Pick != nil {
-		url := "/d/" + p.Pick.Dashboard + "?${__url_time_range}&${datasource:queryparam}&${instance:queryparam}&var-" + p.Pick.Variable + "=${__value.raw:percentencode}"
-		list = append(list, object{"matcher": object{"id": "byName", "options": p.Pick.Column},
-			"properties": []object{{"id": "links", "value": []object{{"title": "Show this one alone", "url": url, "targetBlank": false}}}}})
+	if p.Kind == Table && p.Column != "" {
+		override(p.Column, "custom.cellOptions", object{"type": "color-text"})
+	}
+	for _, q := range p.Queries {
+		switch {
+		case q.Column == "":
+		case q.Unit == "": // what the thresholds are for
+			override(q.Column, "custom.cellOptions", object{"type": "color-text"})
+		default:
+			override(q.Column, "unit", q.Unit)
+		}
+	}
+	if k := p.Pick; k != nil {
+		url := "/d/" + k.Dashboard + "?${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&var-" + k.Variable + "=${__value.raw:percentencode}"
+		for _, variable := range slices.Sorted(maps.Keys(k.With)) {
+			url += "&var-" + variable + "=${__data.fields." + k.With[variable] + ":percentencode}"
+		}
+		override(k.Column, "links", []object{{"title": "Show this one alone", "url": url, "targetBlank": false}})
 	}
 	return list
 }

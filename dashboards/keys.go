@@ -32,12 +32,14 @@ func keys() Dashboard {
 					Queries:     []Query{query("{{operation}}", `topk(15, sum by (operation) (rate(keytrail_operations_total{ON, service="kms"}[$__rate_interval])))`)}},
 			}},
 			{Title: "Before they are gone", Panels: []Panel{
-				{Kind: Table, Title: "Next deletions", Unit: "s", Width: 12, Column: "Deleted in", Pick: pickKey, Thresholds: falling(3*86400, 7*86400),
-					Description: "Seconds until a key scheduled for deletion is deleted, the next first. After that, what is encrypted under it cannot be read.",
-					Queries:     []Query{now(`sort(min by (account, key_id) (keytrail_key_deletion_timestamp_seconds{ON, key_id=~"$key"}) - time())`)}},
+				{Kind: Table, Title: "Next deletions", Unit: "s", Width: 12, Pick: pickKey, Thresholds: falling(3*86400, 7*86400), Empty: "No key is scheduled for deletion",
+					Description: "When a key scheduled for deletion is deleted, the next first. After that, what is encrypted under it cannot be read.",
+					Queries: []Query{
+						column("Deleted in", "", `sort(min by (account, key_id) (keytrail_key_deletion_timestamp_seconds{ON, key_id=~"$key"}) - time())`),
+						column("Deleted at", "dateTimeAsIso", `min by (account, key_id) (keytrail_key_deletion_timestamp_seconds{ON, key_id=~"$key"}) * 1000`)}},
 				{Kind: TimeSeries, Title: "Uses tried of keys that are to be deleted", Unit: "short", Width: 12, Thresholds: rising(1, 10),
-					Description: "Calls in five minutes that were refused because their key is scheduled for deletion. Somebody still needs that key: cancel its deletion or move them to another.",
-					Queries:     []Query{query("{{account}} {{key_id}}", `sum by (account, key_id) (increase(keytrail_pending_key_uses_total{ON, key_id=~"$key"}[5m]))`)}},
+					Description: "Calls in five minutes that were refused because their key is scheduled for deletion. Somebody still needs that key: cancel its deletion or move them to another. The points are single calls: their link leads to who it was.",
+					Queries:     []Query{single(query("{{account}} {{key_id}}", `sum by (account, key_id) (increase(keytrail_pending_key_uses_total{ON, key_id=~"$key"}[5m]))`))}},
 			}},
 			{Title: "Age", Panels: []Panel{
 				{Kind: BarGauge, Title: "Key material by age", Unit: "short", Width: 8, Thresholds: rising(1, 100),
@@ -47,7 +49,7 @@ func keys() Dashboard {
 					Description: "Age of the present key material of the customer managed keys that have gone longest without rotation.",
 					Queries:     []Query{now(`sort_desc(topk(20, time() - min by (account, key_id) (keytrail_key_material_timestamp_seconds{ON, key_id=~"$key"})))`)}},
 				{Kind: Text, Title: "Look closer", Unit: "none", Width: 8, Description: "From a key to its records.",
-					Markdown: ask("Who used the key that is chosen above, who may, and what became of it:",
+					Markdown: ask("Choose a key above, or in a table. Who used it, who may, and what became of it:",
 						"keytrail audit query --key ${key:text} "+span,
 						"keytrail audit query --error KMSInvalidStateException "+span,
 						"keytrail who-did kms:Decrypt ${key:text} --since "+from,

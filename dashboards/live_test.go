@@ -25,6 +25,7 @@ var quiet = map[string]string{
 	"Epochs that ended (annotation)": "every commit is confirmed",
 	"KeytrailLogNotWritable":         "the log takes records",
 	"KeytrailLogNotDurable":          "the server waits for the disk",
+	"KeytrailNobodyWrites":           "the server does not stand by",
 	"KeytrailEpochsEnding":           "every commit is confirmed",
 	"KeytrailIntegrityFailure":       "the log is intact",
 	"KeytrailCallsFailing":           "no call fails",
@@ -47,18 +48,19 @@ var depends = map[string]string{
 type expression struct {
 	where, query string
 	instant      bool
+	calls        bool // single calls are shown with it
 }
 
 // variables is what Grafana would put in. The rates' interval is four scrapes.
-var variables = strings.NewReplacer("$__rate_interval", "4s", "$__range", "1m", "$instance", ".*", "$key", ".*", "$secret", ".*")
+var variables = strings.NewReplacer("$__rate_interval", "4s", "$__range", "1m", "$job", "keytrail", "$instance", ".+", "$key", ".*", "$secret", ".*")
 
 func panelQueries(t testing.TB) []expression {
 	all := []expression{{where: "Epochs that ended (annotation)",
-		query: variables.Replace(strings.ReplaceAll(dashboards.EpochsAnnotation, "ON", `instance=~"$instance"`))}}
+		query: variables.Replace(strings.ReplaceAll(dashboards.EpochsAnnotation, "ON", `job=~"$job", instance=~"$instance"`))}}
 	for _, file := range slices.Sorted(maps.Keys(read(t))) {
 		for _, p := range read(t)[file].Panels {
 			for _, q := range p.Targets {
-				all = append(all, expression{where: filepath.Base(file) + ": " + p.Title + " " + q.RefID, query: variables.Replace(q.Expr), instant: q.Instant})
+				all = append(all, expression{where: filepath.Base(file) + ": " + p.Title + " " + q.RefID, query: variables.Replace(q.Expr), instant: q.Instant, calls: q.Exemplar})
 			}
 		}
 	}
@@ -105,7 +107,7 @@ func TestLive(t *testing.T) {
 			wanted[e.where+": "+e.query] = e
 		}
 		for _, name := range series.FindAllString(e.query, -1) {
-			wanted["the series "+name] = expression{e.where, `{__name__="` + name + `"}`, true}
+			wanted["the series "+name] = expression{where: e.where, query: `{__name__="` + name + `"}`, instant: true}
 		}
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(500 * time.Millisecond) {
@@ -135,8 +137,11 @@ func TestLive(t *testing.T) {
 		}
 	}
 	p.documented(t)
-	if n := p.exemplars(t); n == 0 {
-		t.Error("Prometheus has no exemplar with a request id")
+	p.annotated(t)
+	for _, e := range expressions {
+		if e.calls && p.exemplars(t, e.query) == 0 {
+			t.Errorf("%s has no exemplar with a request id", e.where)
+		}
 	}
 	t.Logf("%d queries of panels and %d rules; %d of them find nothing while all is well", panels, len(rules), len(quiet))
 }
@@ -260,12 +265,39 @@ func (p *prometheus) documented(t testing.TB) {
 	}
 }
 
-func (p *prometheus) exemplars(t testing.TB) int {
+// annotated wants the texts of the alerts that are up to have their values in.
+func (p *prometheus) annotated(t testing.TB) {
+	t.Helper()
+	var data struct {
+		Alerts []struct{ Labels, Annotations map[string]string }
+	}
+	p.get(t, "alerts", nil, &data)
+	seen := false
+	for _, a := range data.Alerts {
+		for name, text := range a.Annotations {
+			if text == "" || strings.Contains(text, "<error") || strings.Contains(text, "{{") || strings.Contains(text, "<no value>") {
+				t.Errorf("%s: %s is %q", a.Labels["alertname"], name, text)
+			}
+		}
+		if a.Labels["alertname"] == "KeytrailPendingKeyUsed" {
+			seen = true
+			if key := a.Labels["key_id"]; !strings.Contains(a.Annotations["description"], key) || !strings.HasSuffix(a.Annotations["dashboard"], "&var-key="+key) {
+				t.Errorf("KeytrailPendingKeyUsed of %s: %v", key, a.Annotations)
+			}
+		}
+	}
+	if !seen {
+		t.Errorf("no alert for the key that is to be deleted: %v", data.Alerts)
+	}
+}
+
+// exemplars is how many single calls belong to what the query asks for.
+func (p *prometheus) exemplars(t testing.TB, query string) int {
 	t.Helper()
 	var data []struct {
 		Exemplars []struct{ Labels map[string]string }
 	}
-	p.get(t, "query_exemplars", url.Values{"query": {"keytrail_call_duration_seconds_bucket"},
+	p.get(t, "query_exemplars", url.Values{"query": {query},
 		"start": {fmt.Sprint(time.Now().Add(-time.Minute).Unix())}, "end": {fmt.Sprint(time.Now().Unix())}}, &data)
 	n := 0
 	for _, s := range data {

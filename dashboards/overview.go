@@ -9,9 +9,9 @@ func overview() Dashboard {
 		Variables:   []Variable{request},
 		Rows: []Row{
 			{Title: "Now", Height: 5, Panels: []Panel{
-				{Kind: Stat, Title: "Takes records", Unit: "short", Width: 4, Thresholds: yes(), Names: map[string]string{"0": "NO", "1": "yes"},
-					Description: "Whether the log takes records. While it does not, no call is answered: without a record there is no reply.",
-					Queries:     []Query{query("{{instance}}", `keytrail_log_writable{ON}`)}},
+				{Kind: Stat, Title: "Takes records", Unit: "short", Width: 4, Thresholds: writes(), Names: writesNames,
+					Description: "Whether the log takes records. While it does not, no call is answered: without a record there is no reply. One process writes a log; others stand by and take over when it ends.",
+					Queries:     []Query{writing()}},
 				{Kind: Stat, Title: "On disk when answered", Unit: "short", Width: 4, Thresholds: yes(), Names: map[string]string{"0": "NO", "1": "yes"},
 					Description: "Whether the server waits for the disk before it answers. NO means --unsafe-no-sync: answered calls can be lost with the power.",
 					Queries:     []Query{query("{{instance}}", `keytrail_log_durable{ON}`)}},
@@ -63,9 +63,9 @@ func overview() Dashboard {
 				{Kind: TimeSeries, Title: "Changes by event", Unit: "ops", Width: 9,
 					Description: "State-changing events of the log a second: what was made, changed and deleted.",
 					Queries:     []Query{query("{{type}}", `sum by (type) (rate(keytrail_events_total{ON, type!~"Encrypted|Decrypted|DataKey.*|SecretValueRead|SessionIssued"}[$__rate_interval])) and sum by (type) (increase(keytrail_events_total{ON}[$__range])) > 0`)}},
-				{Kind: Table, Title: "Alerts", Unit: "short", Width: 6, Column: "Firing", Thresholds: rising(1, 1),
-					Description: "Alerts of prometheus/alerts.yml that fire now. Their annotations, in Prometheus, say what to do.",
-					Queries:     []Query{now(`count by (severity, alertname) (ALERTS{ON, alertname=~"Keytrail.*", alertstate="firing"})`)}},
+				{Kind: Table, Title: "Alerts", Unit: "short", Width: 6, Column: "Firing", Thresholds: rising(1, 1), Empty: "No alert fires",
+					Description: "Alerts of prometheus/alerts.yml that fire now. Their annotations, in Prometheus, say what to do; more is in runbook.md.",
+					Queries:     []Query{now(`count by (severity, alertname) (ALERTS{instance=~"$instance", alertname=~"Keytrail.*", alertstate="firing"})`)}},
 				{Kind: Text, Title: "Look closer", Unit: "none", Width: 9, Description: "From a picture to the records behind it.",
 					Markdown: ask("Every point of these pictures is a number of records. To see them:",
 						"keytrail audit query "+span,
@@ -89,7 +89,7 @@ const (
 
 // lookup is LookupEvents over the time range.
 func lookup(attribute, value string) string {
-	return "aws --endpoint-url http://127.0.0.1:4566 cloudtrail lookup-events --start-time ${__from:date:iso} --end-time ${__to:date:iso} \\\n" +
+	return "aws --endpoint-url \"$AWS_ENDPOINT_URL\" cloudtrail lookup-events --start-time ${__from:date:iso} --end-time ${__to:date:iso} \\\n" +
 		"    --lookup-attributes AttributeKey=" + attribute + ",AttributeValue=" + value
 }
 

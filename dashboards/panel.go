@@ -50,7 +50,8 @@ type Panel struct {
 	Thresholds  []Threshold       // nil: no colours
 	Names       map[string]string // what values mean, for example "1": "yes"
 	Stacked     bool
-	Column      string // what the value of a Table is called
+	Column      string // what the value of a Table with one query is called
+	Empty       string // what is said instead of "No data", where nothing is good news
 	Pick        *Pick
 	Markdown    string // of a Text panel
 }
@@ -61,6 +62,7 @@ type Pick struct {
 	Column    string
 	Dashboard string // UID
 	Variable  string
+	With      map[string]string // more variables, each with the column of the row that it takes
 }
 
 // Query is PromQL with the name of what it gives.
@@ -68,6 +70,8 @@ type Query struct {
 	Expr    string
 	Legend  string // "" = the series' labels
 	Instant bool   // the latest value alone; always so in a Table or BarGauge
+	Column  string // what the value is called in a Table of several queries
+	Unit    string // of that column; "" = the panel's
 
 	Exemplars bool // show single calls with their request ids as well
 }
@@ -99,9 +103,23 @@ func falling(alarm, warn float64) []Threshold {
 // yes is fine with 1 and bad with 0.
 func yes() []Threshold { return []Threshold{{0, bad}, {1, good}} }
 
-// on puts the instance variable into an expression: every metric{…} in it is
-// written with ON in place of the first label.
-func on(expr string) string { return strings.ReplaceAll(expr, "ON", `instance=~"$instance"`) }
+// writes is fine with 1, bad with 0, and neither with 2, which is a process that
+// stands by.
+func writes() []Threshold { return append(yes(), Threshold{2, plain}) }
+
+var writesNames = map[string]string{"0": "NO", "1": "yes", "2": "stands by"}
+
+// writing asks which of them each process is.
+func writing() Query {
+	return query("{{instance}}", `keytrail_log_writable{ON} + on (job, instance) 2 * keytrail_standing_by{ON}`)
+}
+
+// on puts the variables of all dashboards into an expression: every metric{…} in it
+// is written with ON in place of the first labels. Without the job, the metrics that
+// every process has would be those of every process that Prometheus knows.
+func on(expr string) string {
+	return strings.ReplaceAll(expr, "ON", `job=~"$job", instance=~"$instance"`)
+}
 
 func query(legend, expr string) Query { return Query{Expr: on(expr), Legend: legend} }
 
@@ -121,3 +139,8 @@ func single(q Query) Query {
 }
 
 func now(expr string) Query { return Query{Expr: on(expr), Instant: true} }
+
+// column is a query of a table with several.
+func column(name, unit, expr string) Query {
+	return Query{Expr: on(expr), Instant: true, Column: name, Unit: unit}
+}

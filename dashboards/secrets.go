@@ -45,7 +45,7 @@ func secrets() Dashboard {
 					Description: "Age of the current value of the secrets that have gone longest without a new one.",
 					Queries:     []Query{now(`sort_desc(topk(20, time() - min by (account, secret) (keytrail_secret_value_timestamp_seconds{ON, secret=~"$secret"})))`)}},
 				{Kind: Text, Title: "Look closer", Unit: "none", Width: 8, Description: "From a secret to its records.",
-					Markdown: ask("Who read the secret that is chosen above, and who could, through its key as well:",
+					Markdown: ask("Choose a secret above, or in the table. Who read it, and who could, through its key as well:",
 						"keytrail audit query --secret ${secret:text} "+span,
 						"keytrail audit query --event GetSecretValue --error AccessDenied "+span,
 						"keytrail who-did secretsmanager:GetSecretValue ${secret:text} --since "+from,
