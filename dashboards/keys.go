@@ -25,7 +25,7 @@ func keys() Dashboard {
 			}},
 			{Title: "Use", Panels: []Panel{
 				{Kind: TimeSeries, Title: "Uses by key", Unit: "ops", Width: 12,
-					Description: "Cryptographic uses a second of the keys that are used most; other stands for all without a series of their own (--metrics-named).",
+					Description: "Calls a second that used a key, of the keys that are used most; other stands for all without a series of their own (--metrics-named).",
 					Queries:     []Query{query("{{account}} {{key_id}}", `topk(15, sum by (account, key_id) (rate(keytrail_key_uses_total{ON, key_id=~"$key"}[$__rate_interval])))`)}},
 				{Kind: TimeSeries, Title: "KMS calls", Unit: "ops", Width: 12,
 					Description: "Recorded calls of KMS a second by operation.",

@@ -10,20 +10,22 @@ import (
 // bytes, still with JSON's escapes: they last as long as the line, and Unquote
 // gives their text.
 type Outline struct {
-	At       []byte
-	Request  []byte
-	Op       []byte
-	Outcome  []byte
-	Message  []byte
-	Internal bool // the call was made by the vault itself
-	decision []byte
-	events   []byte
-	repeats  *repeats
+	At        []byte
+	Request   []byte
+	Op        []byte
+	Outcome   []byte
+	Message   []byte
+	Internal  bool // the call was made by the vault itself
+	resources []byte
+	decision  []byte
+	events    []byte
+	repeats   *repeats
 }
 
 var (
 	internalWho = []byte(`{"type":"AWSService"`)
 	refused     = []byte(`"allowed":false`)
+	quote       = []byte(`"`)
 )
 
 // ReadOutline reads the outline of a stored line into o, which may be used again:
@@ -51,6 +53,8 @@ func ReadOutline(line []byte, o *Outline) error {
 			o.Outcome = text(value)
 		case "message":
 			o.Message = text(value)
+		case "resources":
+			o.resources = value
 		case "decision":
 			o.decision = value
 		case "events":
@@ -69,6 +73,18 @@ func ReadOutline(line []byte, o *Outline) error {
 
 // OK reports whether the call was carried out.
 func (o *Outline) OK() bool { return string(o.Outcome) == OutcomeOK }
+
+// Resources yields the ARNs that the call was about, in order.
+func (o *Outline) Resources(yield func(arn []byte) bool) {
+	for rest := o.resources; ; {
+		_, after, found := bytes.Cut(rest, quote)
+		arn, after, ended := bytes.Cut(after, quote) // an ARN has no escapes
+		if !found || !ended || !yield(arn) {
+			return
+		}
+		rest = after
+	}
+}
 
 // Refused lists the checks that did not allow what they judged; nil when all did.
 func (o *Outline) Refused() ([]Check, error) {

@@ -12,6 +12,15 @@ import (
 
 func init() { define("kms", "GetKeyLastUsage", use, kmsGetKeyLastUsage) }
 
+// CryptographicOperations are those that use the keys among their resources, as
+// records name them: "kms:Decrypt".
+func CryptographicOperations() []string {
+	return []string{
+		"kms:Decapsulate", "kms:Decrypt", "kms:DeriveSharedSecret", "kms:Encapsulate", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyPair",
+		"kms:GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateMac", "kms:ReEncrypt", "kms:Sign", "kms:Verify", "kms:VerifyMac",
+	}
+}
+
 // GetKeyLastUsageInput is the request of kms:GetKeyLastUsage.
 type GetKeyLastUsageInput struct {
 	KeyID string `json:"KeyId" aws:"required,min=1,max=2048"`

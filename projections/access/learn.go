@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
@@ -12,11 +13,8 @@ import (
 // for them.
 var cryptographic = func() map[string]string {
 	names := map[string]string{}
-	for _, name := range []string{
-		"Decapsulate", "Decrypt", "DeriveSharedSecret", "Encapsulate", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
-		"GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "ReEncrypt", "Sign", "Verify", "VerifyMac",
-	} {
-		names[`"kms:`+name+`"`] = name
+	for _, operation := range vault.CryptographicOperations() {
+		names[`"`+operation+`"`] = strings.TrimPrefix(operation, "kms:")
 	}
 	return names
 }()

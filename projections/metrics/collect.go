@@ -25,7 +25,7 @@ var (
 	liveDesc = prometheus.NewDesc("keytrail_sessions",
 		"Temporary credentials that have not expired, to the minute, those among them whose role is gone.", nil, nil)
 	keyUsesDesc = prometheus.NewDesc("keytrail_key_uses_total",
-		"Cryptographic uses of the keys that are used most; key_id is other for all others.", []string{"account", "key_id"}, nil)
+		"Calls that used a key, to encrypt, decrypt, sign, verify, derive or make a data key or a MAC, for the keys that are used most; key_id is other for all others.", []string{"account", "key_id"}, nil)
 	readsDesc = prometheus.NewDesc("keytrail_secret_reads_total",
 		"Values read of the secrets that are read most; secret is other for all others.", []string{"account", "secret"}, nil)
 	pendingUsesDesc = prometheus.NewDesc("keytrail_pending_key_uses_total",

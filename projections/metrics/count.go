@@ -132,6 +132,13 @@ func (v *View) count(line []byte, o *event.Outline) {
 	}
 	if o.OK() {
 		of.OK++
+		if v.cryptographic[name] {
+			for arn := range o.Resources {
+				if name := resource(arn); bytes.Contains(name, keyMark) {
+					c.KeyUses.use(name)
+				}
+			}
+		}
 	} else {
 		code := event.Unquote(o.Outcome)
 		if of.Refused == nil {
@@ -172,13 +179,15 @@ func knownService(service string) string {
 	return other
 }
 
-// event counts one event of a record. Uses name keys and secrets by their ARNs,
-// deletions name keys by their ids.
+// keyMark is in the ARNs of keys alone. The uses of a key are the calls that were
+// carried out with it among their resources, events or not: a signature has none.
+var keyMark = []byte(":key/")
+
+// event counts one event of a record. Reads name secrets by their ARNs, deletions
+// name keys by their ids.
 func (c *counts) event(operation string, eventType, raw []byte) {
 	c.Events[string(eventType)]++
 	switch string(eventType) {
-	case "Encrypted", "Decrypted", "DataKeyGenerated", "DataKeyPairGenerated":
-		c.KeyUses.use(resource(event.Member(raw, "key")))
 	case "SecretValueRead":
 		c.Reads.use(secretName(resource(event.Member(raw, "secret"))))
 	case "SessionIssued":

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/vault"
 	"github.com/keytrail/keytrail/eventstore"
 )
 
@@ -44,10 +45,11 @@ const MaxNamed = 10_000
 // View counts the records of the log. It implements projections.View and
 // prometheus.Collector. Its methods may be called concurrently.
 type View struct {
-	log     eventstore.Log
-	options Options
-	known   map[string]string // operations by the name that a record has for them
-	shown   uint64            // sequence that counts are shown from, see Open
+	log           eventstore.Log
+	options       Options
+	known         map[string]string // operations by the name that a record has for them
+	cryptographic map[string]bool   // those that use the keys among their resources
+	shown         uint64            // sequence that counts are shown from, see Open
 
 	outline event.Outline // of the line that is counted
 
@@ -78,7 +80,10 @@ func Open(ctx context.Context, log eventstore.Log, o Options) (*View, error) {
 	if o.Named < 0 || o.Named > MaxNamed {
 		return nil, fmt.Errorf("metrics: %d named series, want 0 to %d", o.Named, MaxNamed)
 	}
-	v := &View{log: log, options: o, known: knownOperations(), counts: newCounts(o.Named), saved: time.Now()}
+	v := &View{log: log, options: o, known: knownOperations(), cryptographic: map[string]bool{}, counts: newCounts(o.Named), saved: time.Now()}
+	for _, name := range vault.CryptographicOperations() {
+		v.cryptographic[name] = true
+	}
 	last, err := log.Last(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)

@@ -327,7 +327,7 @@ func use(t testing.TB, n int, arn string) []byte {
 	if strings.Contains(arn, ":secret:") {
 		r.Events = []event.Event{&event.SecretValueRead{Secret: arn}}
 	} else {
-		r.Events = []event.Event{&event.Decrypted{Key: arn}}
+		r.Resources = []string{arn}
 	}
 	line, err := r.AppendLine(nil)
 	check(t, err)

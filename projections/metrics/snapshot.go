@@ -16,18 +16,22 @@ import (
 // snapshotFormat grows with every change of how the log is counted: what an
 // earlier program has counted is then counted anew. The snapshot is the counts as
 // JSON.
-const snapshotFormat = 3
+const snapshotFormat = 4
 
 func (v *View) file() snapshot.File {
 	return snapshot.File{Path: v.options.Snapshot, Format: snapshotFormat, Rules: v.rules()}
 }
 
 // rules is a digest of what else decides how a record is counted: the operations
-// that have a name here, and how many keys and secrets have one.
+// that have a name here, those that use keys, and how many keys and secrets have a
+// name.
 func (v *View) rules() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(v.known)) {
 		fmt.Fprintln(h, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.cryptographic)) {
+		fmt.Fprintln(h, "uses a key:", name)
 	}
 	fmt.Fprintln(h, v.options.Named)
 	return hex.EncodeToString(h.Sum(nil))
