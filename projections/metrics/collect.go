@@ -29,7 +29,7 @@ var (
 	readsDesc = prometheus.NewDesc("keytrail_secret_reads_total",
 		"Values read of the secrets that are read most; secret is other for all others.", []string{"account", "secret"}, nil)
 	pendingUsesDesc = prometheus.NewDesc("keytrail_pending_key_uses_total",
-		"Calls that were refused because their key is scheduled for deletion; key_id is other past the number of named keys.", []string{"account", "key_id"}, nil)
+		"Calls to use a key that were refused because it is scheduled for deletion; key_id is other past the number of named keys.", []string{"account", "key_id"}, nil)
 	unreadableDesc = prometheus.NewDesc("keytrail_unreadable_records_total",
 		"Records of the log that could not be read to be counted.", nil, nil)
 )

@@ -145,7 +145,7 @@ func (v *View) count(line []byte, o *event.Outline) {
 			of.Refused = map[string]*refusals{}
 		}
 		refused(of.Refused, code, last)
-		c.refusal(code, o, last)
+		c.refusal(code, o, v.cryptographic[name], last)
 	}
 	for i := range checks {
 		refused(c.Denials, denialOf(&checks[i]), last)
@@ -155,13 +155,15 @@ func (v *View) count(line []byte, o *event.Outline) {
 	}
 }
 
-// refusal counts what a failed call tells beside its code.
-func (c *counts) refusal(code string, o *event.Outline, last single) {
+// refusal counts what a failed call tells beside its code. uses tells whether it was
+// to use a key: to change one that is scheduled for deletion is no sign that anybody
+// needs it.
+func (c *counts) refusal(code string, o *event.Outline, uses bool, last single) {
 	switch {
 	case credentialCodes[fault.Code(code)]:
 		service, _, _ := bytes.Cut(o.Op, []byte(":"))
 		refused(c.Denials, denial{Service: knownService(string(service)), Access: "any", Reason: "credentials"}, last)
-	case code == string(fault.KMSInvalidStateException):
+	case uses && code == string(fault.KMSInvalidStateException):
 		if key, ok := bytes.CutSuffix(o.Message, []byte(" is pending deletion.")); ok {
 			if n := c.Pending.use(resource(key)); n != nil {
 				n.Last = &last

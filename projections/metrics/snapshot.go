@@ -16,7 +16,7 @@ import (
 // snapshotFormat grows with every change of how the log is counted: what an
 // earlier program has counted is then counted anew. The snapshot is the counts as
 // JSON.
-const snapshotFormat = 4
+const snapshotFormat = 5
 
 func (v *View) file() snapshot.File {
 	return snapshot.File{Path: v.options.Snapshot, Format: snapshotFormat, Rules: v.rules()}

@@ -63,6 +63,17 @@ func TestUsesOfEveryKind(t *testing.T) {
 	v.User("nobody").Call("kms:Decrypt", M{"CiphertextBlob": blob}).Fails(fault.AccessDeniedException, "")
 	admin.Call("kms:DescribeKey", M{"KeyId": plain}).OK()
 
+	// A key that is to be deleted: who tries to use it is counted apart, who tries to
+	// change it is not.
+	doomed := key(nil)
+	admin.Call("secretsmanager:CreateSecret", M{"Name": "doomed", "SecretString": "v", "KmsKeyId": doomed}).OK()
+	want[doomed] += 3
+	admin.Call("kms:ScheduleKeyDeletion", M{"KeyId": doomed, "PendingWindowInDays": 7}).OK()
+	admin.Call("kms:GenerateDataKey", M{"KeyId": doomed, "KeySpec": "AES_256"}).Fails(fault.KMSInvalidStateException, "")
+	admin.Call("secretsmanager:GetSecretValue", M{"SecretId": "doomed"}).Fails(fault.DecryptionFailure, "")
+	admin.Call("kms:EnableKey", M{"KeyId": doomed}).Fails(fault.KMSInvalidStateException, "")
+	admin.Call("kms:UpdateKeyDescription", M{"KeyId": doomed, "Description": "x"}).Fails(fault.KMSInvalidStateException, "")
+
 	log := stored(t, v.Lines, 3)
 	view := open(t, log, metrics.Options{Named: 20})
 	catchUp(t, log, view, 0)
@@ -71,6 +82,9 @@ func TestUsesOfEveryKind(t *testing.T) {
 		if name := fmt.Sprintf("keytrail_key_uses_total{account=%q,key_id=%q}", vaulttest.Account, k); got[name] != n {
 			t.Errorf("%s is %v, want %v", name, got[name], n)
 		}
+	}
+	if name := fmt.Sprintf("keytrail_pending_key_uses_total{account=%q,key_id=%q}", vaulttest.Account, doomed); got[name] != 2 {
+		t.Errorf("%s is %v, want 2", name, got[name])
 	}
 	for _, operation := range vault.CryptographicOperations() {
 		if !called[operation] {
