@@ -171,8 +171,9 @@ func TestDashboards(t *testing.T) {
 
 var metric = regexp.MustCompile(`\b(keytrail|process|go)_[a-z0-9_]+\b`)
 
-// Every alert has its unit test, a summary and a description.
-func TestAlertsAreTested(t *testing.T) {
+// Every rule has its unit test, and every alert a summary, a description, a dashboard
+// and a section of the runbook.
+func TestRulesAreTested(t *testing.T) {
 	alerts, err := os.ReadFile("prometheus/alerts.yml")
 	check(t, err)
 	tests, err := os.ReadFile("prometheus/rules_test.yml")
@@ -208,6 +209,13 @@ func TestAlertsAreTested(t *testing.T) {
 	}
 	if sections := bytes.Count(runbook, []byte("\n## ")); linked != len(found) || sections != linked {
 		t.Errorf("%d alerts, %d with dashboard and runbook, %d sections of the runbook", len(found), linked, sections)
+	}
+	recording, err := os.ReadFile("prometheus/recording.yml")
+	check(t, err)
+	for _, m := range regexp.MustCompile(`- record: (\S+)`).FindAllSubmatch(recording, -1) {
+		if !bytes.Contains(tests, append([]byte("- {labels: '"), append(m[1], '{')...)) {
+			t.Errorf("%s is not tested", m[1])
+		}
 	}
 	if n := bytes.Count(alerts, []byte("summary:")); n != len(found) || bytes.Count(alerts, []byte("description:")) != n {
 		t.Errorf("%d alerts, %d summaries", len(found), n)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/keytrail/keytrail/domain/vault"
@@ -31,6 +33,7 @@ func (b *rebuilding) Projections(ctx context.Context) ([]vault.Projection, error
 		s := r.Status() // before the log's end is asked for: a lag is never less than it was
 		list = append(list, vault.Projection{Name: r.Name(), Cursor: s.Applied, Rebuild: s.Rebuilding, Target: s.Target, Size: b.size(r.Name())})
 	}
+	slices.SortFunc(list, func(x, y vault.Projection) int { return strings.Compare(x.Name, y.Name) })
 	last, err := b.server.log.Last(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the end of the log: %w", err)
