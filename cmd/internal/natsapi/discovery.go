@@ -127,7 +127,7 @@ func (s *Service) info() micro.Info {
 		ServiceIdentity: s.identity(), Type: micro.InfoResponseType,
 		Description: "A secrets vault whose database is its audit trail",
 	}
-	operations := map[string][]string{}
+	operations := map[string][]string{auditService: {auditQuery}}
 	for _, name := range vault.Operations() {
 		service, operation, _ := strings.Cut(name, ":")
 		operations[service] = append(operations[service], operation)

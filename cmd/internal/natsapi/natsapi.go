@@ -89,7 +89,7 @@ func New(responder *nats.Conn, auth *Authenticator, o Options) *Service {
 	}
 	o.Version = semantic(o.Version)
 	s := &Service{
-		options: o, responder: responder, auth: auth, callers: newCallers(), stats: newStats(vault.Services()),
+		options: o, responder: responder, auth: auth, callers: newCallers(), stats: newStats(append(vault.Services(), auditService)),
 		review: make(chan struct{}, 1), unknown: make(chan struct{}, 1), live: make(chan liveRecord, liveLength),
 	}
 	s.refusals = refusals.New("nats", o.RefuseEvery, o.Now, s.record)

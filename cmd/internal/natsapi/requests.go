@@ -124,8 +124,9 @@ func (s *Service) carryOut(j *job) {
 		s.strange(j)
 		return
 	}
+	service, operation := j.called()
 	req := &vault.Request{
-		ID: s.engine.NewRequestID(), Service: j.service, Operation: j.operation,
+		ID: s.engine.NewRequestID(), Service: service, Operation: operation,
 		Credential: credential, Body: j.msg.Data,
 		Source: from.source, Agent: from.agent, Secure: from.secure,
 	}

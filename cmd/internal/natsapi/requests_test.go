@@ -169,7 +169,8 @@ func TestDiscovery(t *testing.T) {
 	for _, e := range info.Endpoints {
 		subjects[e.Name] = e.Subject
 	}
-	if info.Type != micro.InfoResponseType || subjects["kms"] != "keytrail.api.*.kms.*" || subjects["secretsmanager"] == "" || subjects["iam"] == "" || subjects["sts"] == "" {
+	if info.Type != micro.InfoResponseType || subjects["kms"] != "keytrail.api.*.kms.*" || subjects["secretsmanager"] == "" || subjects["iam"] == "" || subjects["sts"] == "" ||
+		subjects["audit"] != "keytrail.api.*.audit.*" {
 		t.Errorf("info %+v", info)
 	}
 	var stats micro.Stats

@@ -22,6 +22,9 @@ const (
 	apiPrefix   = "keytrail.api."
 	inboxPrefix = "_INBOX."
 	livePrefix  = "keytrail.live."
+
+	auditService = "audit"
+	auditQuery   = "Query"
 )
 
 // address is what a request's subject says.
@@ -56,10 +59,16 @@ func parseSubject(subject string) (address, bool) {
 	if a.service == "" || a.operation == "" || strings.Contains(a.operation, ".") {
 		return address{}, false
 	}
-	if a.service == "audit" && a.operation == "Query" {
-		a.service, a.operation = "keytrail", "QueryAudit"
-	}
 	return a, true
+}
+
+// called is the operation that a request is for, under the name that policies and
+// records know it by.
+func (a *address) called() (service, operation string) {
+	if a.service == auditService && a.operation == auditQuery {
+		return "keytrail", "QueryAudit"
+	}
+	return a.service, a.operation
 }
 
 // ownInbox reports whether a reply subject lies in the caller's own inbox. NATS

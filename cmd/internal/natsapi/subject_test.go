@@ -11,13 +11,22 @@ func TestParseSubject(t *testing.T) {
 	for subject, want := range map[string]address{
 		"keytrail.api." + key + ".kms.Decrypt":    {accessKey: key, service: "kms", operation: "Decrypt"},
 		"keytrail.api." + key + ".17.kms.Decrypt": {accessKey: key, connection: 17, service: "kms", operation: "Decrypt"},
-		"keytrail.api." + key + ".audit.Query":    {accessKey: key, service: "keytrail", operation: "QueryAudit"},
-		"keytrail.api." + key + ".5.audit.Query":  {accessKey: key, connection: 5, service: "keytrail", operation: "QueryAudit"},
+		"keytrail.api." + key + ".audit.Query":    {accessKey: key, service: "audit", operation: "Query"},
+		"keytrail.api." + key + ".5.audit.Query":  {accessKey: key, connection: 5, service: "audit", operation: "Query"},
 		"keytrail.api." + key + ".audit.Others":   {accessKey: key, service: "audit", operation: "Others"},
 		"keytrail.api." + key + ".17.Decrypt":     {accessKey: key, service: "17", operation: "Decrypt"},
 	} {
 		if got, ok := parseSubject(subject); !ok || got != want {
 			t.Errorf("%s: %+v, %v", subject, got, ok)
+		}
+	}
+	for asked, want := range map[address][2]string{
+		{service: "audit", operation: "Query"}:         {"keytrail", "QueryAudit"},
+		{service: "audit", operation: "Others"}:        {"audit", "Others"},
+		{service: "keytrail", operation: "QueryAudit"}: {"keytrail", "QueryAudit"},
+	} {
+		if service, operation := asked.called(); service != want[0] || operation != want[1] {
+			t.Errorf("%+v calls %s:%s", asked, service, operation)
 		}
 	}
 	for _, subject := range []string{
