@@ -126,6 +126,8 @@ func startServer(t testing.TB) *server {
 	must("kms", "Encrypt", `{"KeyId":"`+s.key+`","Plaintext":"aGVsbG8="}`)
 	s.blob = made.CiphertextBlob
 	must("secretsmanager", "CreateSecret", `{"Name":"app/db","SecretString":"x","KmsKeyId":"`+s.key+`"}`)
+	must("secretsmanager", "CreateSecret", `{"Name":"app/old","SecretString":"x"}`)
+	must("secretsmanager", "DeleteSecret", `{"SecretId":"app/old","RecoveryWindowInDays":7}`)
 	must("iam", "CreateUser", `{"UserName":"reader"}`)
 	must("iam", "CreateAccessKey", `{"UserName":"reader"}`)
 	for _, v := range s.admin {

@@ -4,7 +4,7 @@ func secrets() Dashboard {
 	return Dashboard{
 		UID: "keytrail-secrets", Title: "Keytrail / Secrets",
 		Description: "Which secrets there are and under whose keys, which are read, and whose values have grown old.",
-		Variables:   []Variable{{Name: "secret", Title: "Secret", Query: `{__name__=~"keytrail_secret_(reads_total|value_timestamp_seconds)", ON}`, Label: "secret"}},
+		Variables:   []Variable{{Name: "secret", Title: "Secret", Query: `{__name__=~"keytrail_secret_(reads_total|value_timestamp_seconds|deletion_timestamp_seconds)", ON}`, Label: "secret"}},
 		Rows: []Row{
 			{Title: "Secrets", Height: 6, Panels: []Panel{
 				{Kind: BarGauge, Title: "Secrets by key manager", Unit: "short", Width: 6,
@@ -37,11 +37,21 @@ func secrets() Dashboard {
 					Description: "Calls of Secrets Manager a second that were refused, by error code. AccessDenied on a secret the caller may read is for want of permission on its key.",
 					Queries:     []Query{query("{{code}}", `sum by (code) (rate(keytrail_operations_total{ON, service="secretsmanager", outcome!="ok"}[$__rate_interval]))`)}},
 			}},
+			{Title: "Before they are gone", Height: 6, Panels: []Panel{
+				{Kind: Table, Title: "Next deletions", Unit: "s", Width: 12, Pick: pickSecret, Thresholds: falling(3*86400, 7*86400), Empty: "No secret is scheduled for deletion",
+					Description: "When the recovery window of a secret ends, the next first. RestoreSecret keeps it until then; after that its values are erased.",
+					Queries: []Query{
+						column("Deleted in", "", `sort(min by (account, secret) (keytrail_secret_deletion_timestamp_seconds{ON, secret=~"$secret"}) - time())`),
+						column("Deleted at", "dateTimeAsIso", `min by (account, secret) (keytrail_secret_deletion_timestamp_seconds{ON, secret=~"$secret"}) * 1000`)}},
+				{Kind: TimeSeries, Title: "Deletions and restorations", Unit: "short", Width: 12,
+					Description: "Secrets in five minutes that were scheduled for deletion, restored, or deleted for good.",
+					Queries:     []Query{query("{{type}}", `sum by (type) (increase(keytrail_events_total{ON, type=~"SecretDeletionScheduled|SecretRestored|SecretDeleted"}[5m]))`)}},
+			}},
 			{Title: "Age of values", Panels: []Panel{
 				{Kind: BarGauge, Title: "Values by age", Unit: "short", Width: 8, Thresholds: rising(1, 1000),
 					Description: "Secrets whose current value is older than so many days.",
 					Queries:     older("keytrail_secrets_unrotated")},
-				{Kind: Table, Title: "Oldest values", Empty: "No secret", Unit: "s", Width: 8, Column: "Age", Pick: &Pick{Column: "secret", Dashboard: "keytrail-secrets", Variable: "secret"}, Thresholds: rising(180*86400, 365*86400),
+				{Kind: Table, Title: "Oldest values", Empty: "No secret", Unit: "s", Width: 8, Column: "Age", Pick: pickSecret, Thresholds: rising(180*86400, 365*86400),
 					Description: "Age of the current value of the secrets that have gone longest without a new one.",
 					Queries:     []Query{now(`sort_desc(topk(20, time() - min by (account, secret) (keytrail_secret_value_timestamp_seconds{ON, secret=~"$secret"})))`)}},
 				{Kind: Text, Title: "Look closer", Unit: "none", Width: 8, Description: "From a secret to its records.",
@@ -55,3 +65,5 @@ func secrets() Dashboard {
 		},
 	}
 }
+
+var pickSecret = &Pick{Column: "secret", Dashboard: "keytrail-secrets", Variable: "secret"}

@@ -73,6 +73,8 @@ func busyHour(t testing.TB, p *process) {
 	name := "busy/" + k.KeyMetadata.KeyId
 	must(t, admin, "secretsmanager", "CreateSecret", object{"Name": name, "SecretString": "x", "KmsKeyId": k.KeyMetadata.KeyId}, nil)
 	must(t, admin, "secretsmanager", "GetSecretValue", object{"SecretId": name}, nil)
+	must(t, admin, "secretsmanager", "CreateSecret", object{"Name": name + "/old", "SecretString": "x"}, nil)
+	must(t, admin, "secretsmanager", "DeleteSecret", object{"SecretId": name + "/old", "RecoveryWindowInDays": 7}, nil)
 	must(t, admin, "sts", "GetSessionToken", object{}, nil)
 	arn, id, secret := newUser(t, admin, "user-"+k.KeyMetadata.KeyId)
 	must(t, admin, "kms", "CreateGrant", object{"KeyId": k.KeyMetadata.KeyId, "GranteePrincipal": arn, "Operations": []string{"Encrypt"}}, nil)
@@ -90,7 +92,7 @@ func TestFaultMetricsSurvive(t *testing.T) {
 	first := p.derived(t)
 	for _, want := range []string{"keytrail_denials_total", "keytrail_key_uses_total", "keytrail_secret_reads_total", "keytrail_pending_key_uses_total",
 		"keytrail_sessions", "keytrail_sessions_issued_total", "keytrail_grants", "keytrail_key_secrets", "keytrail_key_deletion_timestamp_seconds",
-		"keytrail_key_material_timestamp_seconds", "keytrail_secret_value_timestamp_seconds", "keytrail_secrets_never_rotated"} {
+		"keytrail_key_material_timestamp_seconds", "keytrail_secret_value_timestamp_seconds", "keytrail_secret_deletion_timestamp_seconds", "keytrail_secrets_never_rotated"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(first)), func(name string) bool {
 			return (name == want || strings.HasPrefix(name, want+"{")) && first[name] > 0
 		}) {

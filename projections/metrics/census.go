@@ -70,6 +70,7 @@ type tally struct {
 	deletions  ages // of keys, the next one first
 	rotated    ages // customer keys, the longest without rotation first
 	changed    ages // secrets, the longest without a new value first
+	forgotten  ages // secrets scheduled for deletion, the next one first
 }
 
 type keyClass struct{ state, manager string }
@@ -126,6 +127,7 @@ func (c *Census) take() *tally {
 	t := &tally{
 		keys: map[keyClass]int{}, secrets: map[secretClass]int{}, principals: map[string]int{}, under: map[string]int{},
 		deletions: ages{limit: c.o.Named}, rotated: ages{limit: c.o.Named}, changed: ages{limit: c.o.Named},
+		forgotten: ages{limit: c.o.Named},
 	}
 	for _, state := range []key.State{key.Enabled, key.Disabled, key.PendingDeletion} {
 		t.keys[keyClass{string(state), key.ManagerCustomer}] = 0
@@ -166,6 +168,7 @@ func (c *Census) take() *tally {
 	t.deletions.cut()
 	t.rotated.cut()
 	t.changed.cut()
+	t.forgotten.cut()
 	return t
 }
 
@@ -237,6 +240,8 @@ func (t *tally) secret(s *secret.Secret, keys *key.Store, now time.Time) {
 	}
 	t.secrets[class]++
 	if s.Scheduled() {
+		_, ends := s.Deletion()
+		t.forgotten.add(ends, s.Account, s.Name)
 		return
 	}
 	since := s.Created()
@@ -279,6 +284,8 @@ var (
 		"Secrets that still have their first value.", nil, nil)
 	valueDesc = prometheus.NewDesc("keytrail_secret_value_timestamp_seconds",
 		"When the current value was written, for the secrets that have gone longest without a new one.", []string{"account", "secret"}, nil)
+	secretDeletionDesc = prometheus.NewDesc("keytrail_secret_deletion_timestamp_seconds",
+		"When the recovery window ends, for the secrets scheduled for deletion that are next.", []string{"account", "secret"}, nil)
 	grantsDesc     = prometheus.NewDesc("keytrail_grants", "Grants on KMS keys.", nil, nil)
 	aliasesDesc    = prometheus.NewDesc("keytrail_aliases", "Aliases of KMS keys.", nil, nil)
 	accountsDesc   = prometheus.NewDesc("keytrail_accounts", "Accounts.", nil, nil)
@@ -288,7 +295,7 @@ var (
 // Describe sends what Collect may send.
 func (c *Census) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{keysDesc, keysOlderDesc, rotatingDesc, rotatedDesc, deletionDesc, secretsDesc, keySecretsDesc,
-		secretsOlderDesc, secretsNeverDesc, valueDesc, grantsDesc, aliasesDesc, accountsDesc, principalsDesc} {
+		secretsOlderDesc, secretsNeverDesc, valueDesc, secretDeletionDesc, grantsDesc, aliasesDesc, accountsDesc, principalsDesc} {
 		to <- d
 	}
 }
@@ -325,7 +332,7 @@ func (c *Census) Collect(to chan<- prometheus.Metric) {
 	for kind, n := range t.principals {
 		send(principalsDesc, float64(n), kind)
 	}
-	for d, a := range map[*prometheus.Desc]*ages{deletionDesc: &t.deletions, rotatedDesc: &t.rotated, valueDesc: &t.changed} {
+	for d, a := range map[*prometheus.Desc]*ages{deletionDesc: &t.deletions, rotatedDesc: &t.rotated, valueDesc: &t.changed, secretDeletionDesc: &t.forgotten} {
 		for _, x := range a.list {
 			send(d, float64(x.at.UnixMilli())/1000, x.account, x.name)
 		}

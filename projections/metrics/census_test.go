@@ -45,8 +45,9 @@ func TestCensus(t *testing.T) {
 		`keytrail_accounts`:                2,
 		`keytrail_principals{type="user"}`: 3,
 		`keytrail_principals{type="role"}`: 1,
-		`keytrail_secret_value_timestamp_seconds{account="111122223333",secret="plain/one"}`: seconds(began),
-		`keytrail_secret_value_timestamp_seconds{account="111122223333",secret="plain/two"}`: seconds(v.Env.Now),
+		`keytrail_secret_deletion_timestamp_seconds{account="111122223333",secret="plain/gone"}`: seconds(began.AddDate(0, 0, 30)),
+		`keytrail_secret_value_timestamp_seconds{account="111122223333",secret="plain/one"}`:     seconds(began),
+		`keytrail_secret_value_timestamp_seconds{account="111122223333",secret="plain/two"}`:     seconds(v.Env.Now),
 	} {
 		if value, ok := got[name]; !ok || value != want {
 			t.Errorf("%s is %v (there: %v), want %v", name, value, ok, want)
