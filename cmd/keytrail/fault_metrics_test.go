@@ -134,3 +134,41 @@ func sameSamples(t testing.TB, when string, got, want map[string]float64) {
 		}
 	}
 }
+
+// A server is killed while it builds a view again, at one moment and another: the
+// next one goes on with it, and in the end every view says what it said.
+func TestFaultKilledWhileRebuilding(t *testing.T) {
+	dir := t.TempDir()
+	p := serve(t, dir)
+	busyHour(t, p)
+	busyHour(t, p)
+	var keys struct{ Keys []struct{ KeyId string } }
+	must(t, p.connect(t), "kms", "ListKeys", object{}, &keys)
+	// What is asked here, and the rebuilds, are records too; those are left out.
+	views := func() (counts map[string]float64, said string) {
+		admin := p.connect(t)
+		for _, k := range keys.Keys {
+			said += string(must(t, admin, "kms", "GetKeyLastUsage", object{"KeyId": k.KeyId}, nil).Body)
+		}
+		said += p.run(t, "", "audit", "query", "--sql", "SELECT eventSource, eventName, errorCode, count(*), min(n), max(n) FROM events"+
+			" WHERE eventSource <> 'keytrail.amazonaws.com' AND eventName <> 'GetKeyLastUsage' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").want(t, 0, "Decrypt").stdout
+		counts = p.derived(t)
+		maps.DeleteFunc(counts, func(name string, _ float64) bool {
+			return strings.Contains(name, `service="keytrail"`) || strings.Contains(name, `operation="GetKeyLastUsage"`)
+		})
+		return counts, said
+	}
+	counts, said := views()
+	for i, after := range []time.Duration{0, 0, 0, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond} {
+		name := []string{"audit", "metrics", "access"}[i%3]
+		must(t, p.connect(t), "keytrail", "RebuildProjection", object{"Name": name}, nil)
+		time.Sleep(after)
+		p.kill()
+		p = serve(t, dir)
+		nowCounts, nowSaid := views()
+		sameSamples(t, name+" killed after "+after.String(), nowCounts, counts)
+		if nowSaid != said {
+			t.Errorf("%s killed after %s: the views say\n%s\nand said\n%s", name, after, nowSaid, said)
+		}
+	}
+}
