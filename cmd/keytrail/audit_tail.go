@@ -84,7 +84,8 @@ func (f *auditFilter) matcher(ctx context.Context, c *connection) (func([]byte) 
 	if err := c.call(ctx, "sts", "GetCallerIdentity", map[string]string{}, &who); err != nil {
 		return nil, err
 	}
-	m := audit.NewMatcher(who.Account, f.conditions())
+	// What is of no account the server sends to the management account alone.
+	m := audit.NewMatcher(who.Account, true, f.conditions())
 	return func(raw []byte) bool {
 		ok, err := m.Match(raw)
 		return ok && err == nil

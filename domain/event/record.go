@@ -9,6 +9,7 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,17 @@ type Who struct {
 	IssuerARN string // AssumedRole: the role's ARN; FederatedUser: that of the user or root
 	Issued    string // of temporary credentials: when the session began, RFC 3339
 	Source    string // source identity of the session
+}
+
+// Unnamed is a text without what the caller is called: its unique id stands in the
+// place of its ARNs.
+func (w *Who) Unnamed(text string) string {
+	for _, name := range []string{w.ARN, w.IssuerARN} {
+		if name != "" {
+			text = strings.ReplaceAll(text, name, w.ID)
+		}
+	}
+	return text
 }
 
 // Decision is what iam decided for the call, in ids short enough to store always.

@@ -110,10 +110,20 @@ func keytrailExplainRequest(c *call, in *explainInput) (*explainOutput, error) {
 			N: r.N, At: r.At.Format("2006-01-02T15:04:05.000000Z"), Operation: r.Op, Via: r.Via,
 			Principal: r.Who.ARN, Role: r.Who.IssuerARN, Outcome: r.Outcome, Message: r.Message,
 		}
+		foreign := r.Who.Account != c.account && r.Who.Account != ""
+		if foreign { // as Seen shows the record
+			told.Principal, told.Role, told.Message = r.Who.ID, "", r.Who.Unnamed(r.Message)
+		}
 		if r.Decision != nil {
 			for i := range r.Decision.Checks {
 				j := &judgement{c: c, past: past.State, record: r.Record, check: &r.Decision.Checks[i]}
+				if foreign && accountOfARN(j.check.Resource) != c.account {
+					continue
+				}
 				check, remedies := j.explain()
+				if foreign {
+					check.By = slices.DeleteFunc(slices.Clone(check.By), ofCaller)
+				}
 				told.Checks = append(told.Checks, check)
 				out.Remedies = append(out.Remedies, remedies...)
 			}

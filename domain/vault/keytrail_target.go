@@ -10,7 +10,8 @@ import (
 )
 
 // Past is the state as it was at some time, for the questions that are asked about
-// it. The engine replays it outside of every lock.
+// it. The engine replays it outside of every lock; what it could not replay has
+// neither a State nor a Problem.
 type Past struct {
 	State   *State // as the first Records records left it; nil with a Problem
 	Records uint64 // all records with n < Records have been taken in

@@ -130,7 +130,7 @@ func keytrailWhoCan(c *call, in *whoCanInput) (*whoCanOutput, error) {
 // past is the state that the engine replayed for this call.
 func (c *call) past() (*Past, error) {
 	switch p := c.req.Past; {
-	case p == nil:
+	case p == nil || p.State == nil && p.Problem == "":
 		return nil, fault.New(fault.ServiceUnavailable, "The state of that time could not be replayed from the log. Try again.")
 	case p.State == nil:
 		return nil, fault.New(fault.ValidationException, "%s", p.Problem)

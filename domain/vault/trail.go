@@ -13,6 +13,7 @@ import (
 // caller may ask, are decided here.
 type TrailQuery struct {
 	Account      string   // whose view: an account sees what its principals did and what was done to its resources
+	Management   bool     // it is the management account: it sees what concerns no account too
 	Installation [16]byte // event ids are derived from it
 	Region       string
 	Where        []TrailCondition // all of them hold
@@ -132,19 +133,17 @@ func NeedsTrail(st *State, req *Request, env *Env) (TrailQuery, bool) {
 	if ask == nil {
 		return TrailQuery{}, false
 	}
-	actor, err := st.Identities.Resolve(req.Credential, env.Now)
-	if err != nil {
+	c, ok := asking(st, req, env)
+	if !ok {
 		return TrailQuery{}, false
 	}
-	c := &call{st: st, req: req, env: env, dec: &Decision{}, service: req.Service, actor: actor, account: actor.Principal.Account}
-	c.rec.At = env.Now
 	q, err := ask(c, req.Body)
 	return q, err == nil
 }
 
 // trailQuery is the question of this call, to be filled in.
 func (c *call) trailQuery() TrailQuery {
-	return TrailQuery{Account: c.account, Installation: c.st.Installation, Region: c.st.Region,
+	return TrailQuery{Account: c.account, Management: c.account == c.st.Identities.Management().ID, Installation: c.st.Installation, Region: c.st.Region,
 		From: lastRecord, Through: lastRecord}
 }
 
@@ -164,13 +163,12 @@ func (c *call) trail() (*TrailAnswer, error) {
 var errTrailAbsent = fault.New(fault.ServiceUnavailable, "The view of the audit log has no answer at present. Try again.")
 
 // accountOfARN is the account that a resource belongs to, "" if the name does
-// not say.
+// not say, or says that it is AWS's own.
 func accountOfARN(name string) string {
-	parsed, err := arn.Parse(name)
-	if err != nil {
-		return ""
+	if parsed, err := arn.Parse(name); err == nil && arn.IsAccount(parsed.Account) {
+		return parsed.Account
 	}
-	return parsed.Account
+	return ""
 }
 
 // Has reports whether there is such an operation.

@@ -35,8 +35,9 @@ type Request struct {
 	Agent      string // user agent
 	Secure     bool   // TLS, or a connection that never left the machine
 	// Evidence is the record lines that NeedsEvidence asked for, read from the log
-	// by the engine.
-	Evidence [][]byte
+	// by the engine; EvidenceAbsent says that it could not be read.
+	Evidence       [][]byte
+	EvidenceAbsent bool
 	// Trail is the answer to what NeedsTrail asked, fetched by the engine from the
 	// view of the log.
 	Trail *TrailAnswer

@@ -3,9 +3,11 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 )
@@ -109,6 +111,11 @@ func (r *renderer) render(record *event.Record) (vault.TrailRecord, error) {
 		N: record.N, EventID: t.EventID, EventName: t.EventName, Source: t.EventSource, ReadOnly: t.ReadOnly,
 		At: record.At.UTC(), AccessKey: who.AccessKey, UserName: userName(who), Resources: []vault.TrailResource{},
 	}
+	on := make([]resource, len(record.Resources))
+	for i, name := range record.Resources {
+		on[i] = parseResource(name)
+	}
+	foreign := isForeign(who, r.account, on)
 	switch {
 	case who.Type == "AWSService":
 		t.EventType, t.SourceIPAddress, t.UserAgent = "AwsServiceEvent", internally, internally
@@ -117,15 +124,14 @@ func (r *renderer) render(record *event.Record) (vault.TrailRecord, error) {
 			t.ServiceEventDetails = record.Params
 		}
 		t.RequestParameters = nil
-	case who.Account != r.account:
+	case foreign:
 		t.UserIdentity = userIdentity{Type: "AWSAccount", PrincipalID: who.ID, AccountID: who.Account, InvokedBy: t.UserIdentity.InvokedBy}
-		t.ErrorMessage = withoutNames(t.ErrorMessage, who)
+		t.ErrorMessage = who.Unnamed(t.ErrorMessage)
 		out.AccessKey, out.UserName = "", ""
 		t.SharedEventID = t.EventID
 	}
-	for _, name := range record.Resources {
-		res := parseResource(name)
-		if who.Account != r.account && res.account != r.account {
+	for _, res := range on {
+		if foreign && res.account != r.account {
 			continue
 		}
 		if res.account != "" && res.account != r.account && who.Account == r.account {
@@ -149,6 +155,15 @@ func (r *renderer) render(record *event.Record) (vault.TrailRecord, error) {
 		return out, fmt.Errorf("render the record: %w", err)
 	}
 	return out, nil
+}
+
+// isForeign reports whether the caller is of another account, which is not shown
+// what it is called. One of no account is, unless the record is of none.
+func isForeign(who *event.Who, account string, on []resource) bool {
+	if who.Account == "" {
+		return slices.ContainsFunc(on, func(r resource) bool { return arn.IsAccount(r.account) })
+	}
+	return who.Account != account
 }
 
 // hidden is what CloudTrail writes in the place of what it does not show.
@@ -206,15 +221,4 @@ func creationDate(issued string) string {
 		return issued
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
-}
-
-// withoutNames leaves out of an error message what another account's caller is
-// called.
-func withoutNames(message string, who *event.Who) string {
-	for _, name := range []string{who.ARN, who.IssuerARN} {
-		if name != "" {
-			message = strings.ReplaceAll(message, name, who.ID)
-		}
-	}
-	return message
 }

@@ -179,7 +179,7 @@ type made struct {
 
 // Filter begins the search of a plan.
 func (c *eventsCursor) Filter(order int, plan string, vals []vtab.Value) error {
-	q := vault.TrailQuery{Account: c.query.Account, Installation: c.query.Installation, From: math.MaxInt64, Through: math.MaxInt64}
+	q := vault.TrailQuery{Account: c.query.Account, Management: c.query.Management, Installation: c.query.Installation, From: math.MaxInt64, Through: math.MaxInt64}
 	from, to, since, until := uint64(0), uint64(math.MaxInt64), int64(0), int64(math.MaxInt64)
 	for i := 0; plan != "" && i < len(vals); i++ {
 		var step string
@@ -288,8 +288,8 @@ func (c *eventsCursor) column(column int) vtab.Value {
 			return null(c.value(colAgent))
 		case c.value(colOutcome) == event.OutcomeOK:
 			return nil
-		case who.Account != c.account:
-			return null(withoutNames(c.value(colMessage), &who))
+		case c.foreign(&who):
+			return null(who.Unnamed(c.value(colMessage)))
 		}
 		return null(c.value(colMessage))
 	}
@@ -368,6 +368,19 @@ func (c *eventsCursor) caller() event.Who {
 	return w
 }
 
+func (c *eventsCursor) foreign(who *event.Who) bool { return isForeign(who, c.account, c.resources()) }
+
+// resources are what the record was about.
+func (c *eventsCursor) resources() []resource {
+	resources, code := c.coded(colResources)
+	all, ok := c.on[code]
+	if !ok && code != 0 {
+		all = parseResources(resources.value(code))
+		c.on[code] = all
+	}
+	return all
+}
+
 // identity is a column of userIdentity.
 func (c *eventsCursor) identity(column int) vtab.Value {
 	who := c.caller()
@@ -376,7 +389,7 @@ func (c *eventsCursor) identity(column int) vtab.Value {
 	switch {
 	case who.Type == "AWSService":
 		u = userIdentity{AccountID: c.account, InvokedBy: internally}
-	case who.Account != c.account:
+	case c.foreign(&who):
 		u = userIdentity{Type: "AWSAccount", PrincipalID: who.ID, AccountID: who.Account, InvokedBy: u.InvokedBy}
 	}
 	switch column {
@@ -393,7 +406,7 @@ func (c *eventsCursor) identity(column int) vtab.Value {
 	case evInvokedBy:
 		return null(u.InvokedBy)
 	}
-	if who.Account != c.account || who.Type == "AWSService" {
+	if c.foreign(&who) || who.Type == "AWSService" {
 		return nil
 	}
 	if column == evRole {
@@ -405,17 +418,12 @@ func (c *eventsCursor) identity(column int) vtab.Value {
 // resource is a column about the record's resources: those that the account may
 // see.
 func (c *eventsCursor) resource(column int) vtab.Value {
-	resources, code := c.coded(colResources)
-	all, ok := c.on[code]
-	if !ok && code != 0 {
-		all = parseResources(resources.value(code))
-		c.on[code] = all
-	}
 	names := []string{}
-	own := c.caller().Account == c.account
-	for _, r := range all {
+	who := c.caller()
+	foreign := c.foreign(&who)
+	for _, r := range c.resources() {
 		switch {
-		case !own && r.account != c.account:
+		case foreign && r.account != c.account:
 		case column == evKey && r.typ == "AWS::KMS::Key", column == evSecret && r.typ == "AWS::SecretsManager::Secret":
 			return r.arn
 		default:

@@ -22,10 +22,10 @@ type Matcher struct {
 const matched = 4096
 
 // NewMatcher returns a matcher of an account's records that satisfy all of the
-// conditions. TrailEventID cannot be asked: a line does not say of which
+// conditions; the management account's are also those of no account. TrailEventID cannot be asked: a line does not say of which
 // installation it is.
-func NewMatcher(account string, where []vault.TrailCondition) *Matcher {
-	s := newSearch(&vault.TrailQuery{Account: account, Where: where, From: math.MaxInt64, Through: math.MaxInt64})
+func NewMatcher(account string, management bool, where []vault.TrailCondition) *Matcher {
+	s := newSearch(&vault.TrailQuery{Account: account, Management: management, Where: where, From: math.MaxInt64, Through: math.MaxInt64})
 	return &Matcher{selection: s.in(nil)}
 }
 

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -69,7 +70,7 @@ func compareActors(t *testing.T, w *world, got []vault.TrailActor, q vault.Trail
 				name = mine + name[len(other):]
 			}
 			if r.Who.Account == "" {
-				name = r.Who.Type
+				name = cmp.Or(r.Who.ID, r.Who.Type)
 			}
 		case r.Who.IssuerARN != "":
 			name = r.Who.IssuerARN
@@ -272,7 +273,7 @@ func TestMatcher(t *testing.T) {
 				q.Where = append(q.Where, c)
 			}
 		}
-		m := audit.NewMatcher(q.Account, q.Where)
+		m := audit.NewMatcher(q.Account, q.Management, q.Where)
 		got := []uint64{}
 		for i := range w.records {
 			r := &w.records[i]
@@ -293,7 +294,7 @@ func TestMatcher(t *testing.T) {
 	if matched < 1000 {
 		t.Errorf("%d lines matched in all", matched)
 	}
-	m, first := audit.NewMatcher(mine, []vault.TrailCondition{{Field: vault.TrailErrorCode, Value: vault.AnyError}}), 0
+	m, first := audit.NewMatcher(mine, false, []vault.TrailCondition{{Field: vault.TrailErrorCode, Value: vault.AnyError}}), 0
 	for pass := range 12 { // it forgets now and then what it remembers of lines
 		found := 0
 		for i := range w.records {
@@ -312,7 +313,7 @@ func TestMatcher(t *testing.T) {
 			t.Fatalf("pass %d: %d matched, %d at first", pass, found, first)
 		}
 	}
-	if _, err := audit.NewMatcher(mine, nil).Match([]byte("{}")); err == nil {
+	if _, err := audit.NewMatcher(mine, false, nil).Match([]byte("{}")); err == nil {
 		t.Error("what is no record is matched")
 	}
 }

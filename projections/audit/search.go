@@ -9,6 +9,7 @@ import (
 // search is a query, prepared for one block after the other.
 type search struct {
 	account      string
+	management   bool                            // it sees what concerns no account
 	where        map[part][]vault.TrailCondition // by column
 	from, to     uint64                          // n, both included
 	since, until int64                           // microseconds, both included
@@ -27,8 +28,11 @@ var columnOf = map[vault.TrailField]part{
 }
 
 func newSearch(q *vault.TrailQuery) *search {
-	s := &search{account: q.Account, where: map[part][]vault.TrailCondition{}, literals: map[part][]string{},
-		since: 0, until: 1<<63 - 1, terms: []uint64{term(termVisible, q.Account)}}
+	s := &search{account: q.Account, management: q.Management, where: map[part][]vault.TrailCondition{}, literals: map[part][]string{},
+		since: 0, until: 1<<63 - 1}
+	if !s.management {
+		s.terms = append(s.terms, term(termVisible, q.Account))
+	}
 	if s.from, s.to = 0, q.From; q.Ascending {
 		s.from, s.to = q.From, q.Through
 	}

@@ -177,6 +177,12 @@ func (x *selection) visibly(list []int32) ([]int32, error) {
 			x.resources = room(x.resources, resources)
 		}
 		on := x.resourcesVerdict(resources, int(resources.codes.at(int(i))))
+		if x.management && who&nobody != 0 && on&owned == 0 { // of no account at all
+			if who&own != 0 && on&own != 0 {
+				kept = append(kept, i)
+			}
+			continue
+		}
 		if who&mine != 0 && on&own != 0 || who&mine == 0 && on&mine != 0 && who&on&foreign != 0 {
 			kept = append(kept, i)
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keytrail/keytrail/domain/arn"
 	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 )
@@ -19,6 +20,8 @@ const (
 	own                         // satisfies the conditions on a record of the account's own
 	foreign                     // satisfies them on a record of a foreign caller
 	judged                      // it has been worked out
+	nobody                      // a caller of no account: Keytrail itself, or one that is not known
+	owned                       // a resource of some account
 )
 
 var judges = map[part]func(string, vault.TrailCondition) bool{colOp: opIs, colOutcome: outcomeIs, colSource: sourceIs}
@@ -49,12 +52,17 @@ func (s *search) judgeWho(value string) verdict {
 		// A quote within a name is escaped, so this can be no part of one.
 		if strings.Contains(value, `"account":"`+s.account+`"`) {
 			v |= mine
+		} else if !strings.Contains(value, `"account":"`) {
+			v |= nobody
 		}
 		return v
 	}
 	w := parseWho(value)
-	if w.Account == s.account {
+	switch w.Account {
+	case s.account:
 		v |= mine
+	case "":
+		v |= nobody
 	}
 	for _, cond := range s.where[colWho] {
 		ok := false
@@ -85,6 +93,9 @@ func (s *search) judgeResources(all []resource) verdict {
 		if r.account == s.account {
 			v |= mine
 		}
+		if arn.IsAccount(r.account) {
+			v |= owned
+		}
 	}
 	for _, cond := range s.where[colResources] {
 		found := verdict(0)
@@ -97,7 +108,7 @@ func (s *search) judgeResources(all []resource) verdict {
 				found |= foreign
 			}
 		}
-		v &= found | mine
+		v &= found | mine | owned
 	}
 	return v
 }

@@ -63,7 +63,7 @@ func newWorld(seed uint64) *world {
 		w.callers = append(w.callers, event.Who{Type: "Root", ARN: "arn:aws:iam::" + account + ":root", ID: account, Account: account},
 			event.Who{Type: "AWSService", ID: "keytrail", Account: account})
 	}
-	w.callers = append(w.callers, event.Who{Type: "Unknown", AccessKey: "AKIA9999999999999999"})
+	w.callers = append(w.callers, event.Who{Type: "Unknown", AccessKey: "AKIA9999999999999999"}, event.Who{Type: "AWSService", ID: "keytrail"})
 	return w
 }
 
@@ -185,7 +185,7 @@ func follow(v *audit.View, log eventstore.Log, upTo uint64) error {
 
 // query is a question of an account for everything.
 func query(account string, where ...vault.TrailCondition) vault.TrailQuery {
-	return vault.TrailQuery{Account: account, Installation: installation, Region: "us-east-1", Where: where,
+	return vault.TrailQuery{Account: account, Management: account == mine, Installation: installation, Region: "us-east-1", Where: where,
 		From: math.MaxInt64, Through: math.MaxInt64, Limit: 50}
 }
 
@@ -234,7 +234,7 @@ func (w *world) scan(q vault.TrailQuery) []uint64 {
 }
 
 func seen(r *event.Record, q *vault.TrailQuery) bool {
-	own := r.Who.Account == q.Account
+	own := r.Who.Account == q.Account || q.Management && len(vault.Concerned(r, "")) == 0
 	visible := []string{} // resources
 	for _, res := range r.Resources {
 		if own || strings.Contains(res, ":"+q.Account+":") {

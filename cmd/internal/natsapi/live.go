@@ -3,19 +3,20 @@ package natsapi
 import (
 	"bytes"
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/keytrail/keytrail/cmd/internal/engine"
 	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/vault"
 )
 
-// Live records: each record that is on disk goes out as its stored line, on
+// Live records: each record that is on disk goes out as a line, on
 //
 //	keytrail.live.<account>.<service>.<Operation>.<outcome>
 //
-// to those of the account who watch. It is a view and not the evidence: who does
-// not take records in time misses some, and reads them in the log.
+// to those of the accounts that it concerns who watch, as vault.Seen shows it to
+// them. It is a view and not the evidence: who does not take records in time misses
+// some, and reads them in the log.
 
 type liveRecord struct {
 	subject string
@@ -29,15 +30,25 @@ func (s *Service) Stored(p engine.Published) {
 	if s.callers.tails.Load() == 0 {
 		return
 	}
+	management := ""
+	if m := s.management.Load(); m != nil {
+		management = *m
+	}
 	for i, r := range p.Records {
-		var line []byte // shared by the accounts that it concerns
-		for _, account := range concerned(r) {
+		var whole []byte // the stored line, for those who see the record itself
+		for _, account := range vault.Concerned(r, management) {
 			subject := liveSubject(account, r)
 			if !s.watched(subject) {
 				continue
 			}
-			if line == nil {
-				line = bytes.Clone(p.Lines[i])
+			var line []byte
+			if seen := vault.Seen(r, account); seen != r {
+				line, _ = seen.AppendLine(nil) // of a record that was encoded before, with less in it
+			} else {
+				if whole == nil {
+					whole = bytes.Clone(p.Lines[i])
+				}
+				line = whole
 			}
 			select {
 			case s.live <- liveRecord{subject, line}:
@@ -62,37 +73,6 @@ func (s *Service) publishLive(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// concerned lists the accounts that a record is about: the caller's and those
-// that own its resources.
-func concerned(r *event.Record) []string {
-	accounts := make([]string, 0, 2)
-	if r.Who.Account != "" {
-		accounts = append(accounts, r.Who.Account)
-	}
-	for _, name := range r.Resources {
-		if account := accountOf(name); account != "" && !slices.Contains(accounts, account) {
-			accounts = append(accounts, account)
-		}
-	}
-	return accounts
-}
-
-// accountOf is the account in an ARN: its fifth field, of 12 digits.
-func accountOf(name string) string {
-	for range 4 {
-		_, rest, ok := strings.Cut(name, ":")
-		if !ok {
-			return ""
-		}
-		name = rest
-	}
-	account, _, _ := strings.Cut(name, ":")
-	if len(account) != 12 || strings.Trim(account, "0123456789") != "" {
-		return ""
-	}
-	return account
 }
 
 func liveSubject(account string, r *event.Record) string {

@@ -84,6 +84,43 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// Who watches sees of another account's call on a key of its own what the owner of
+// the key may see.
+func TestLiveForeign(t *testing.T) {
+	w := newWorld(t, setting{})
+	admin := w.as(w.admin)
+	made := w.call(admin, "keytrail", "CreateAccount", object{"AccountName": "other", "AccountId": "444455556666"})["AccessKey"].(object)
+	stranger := credentials{id: made["AccessKeyId"].(string), secret: made["SecretAccessKey"].(string)}
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::` + account + `:root","444455556666"]},"Action":"kms:*","Resource":"*"}]}`
+	key := w.call(admin, "kms", "CreateKey", object{"Policy": policy})["KeyMetadata"].(object)["Arn"]
+
+	watcher := w.raw(w.user("watcher", "keytrail:TailRecords"))
+	ours, err := watcher.SubscribeSync("keytrail.live." + account + ".kms.Encrypt.>")
+	check(t, err)
+	check(t, watcher.Flush())
+	lines := make(chan []byte, 16)
+	stop, err := w.as(stranger).Tail(t.Context(), func(line []byte) { lines <- line })
+	check(t, err)
+	defer stop()
+	w.call(w.as(stranger), "kms", "Encrypt", object{"KeyId": key, "Plaintext": "eA=="})
+
+	m, err := ours.NextMsg(5 * time.Second)
+	check(t, err)
+	r, err := event.ParseLine(m.Data)
+	check(t, err)
+	if r.Who.Account != "444455556666" || r.Who.ID == "" || r.Who.ARN != "" || strings.Contains(string(m.Data), stranger.id) || len(r.Resources) != 1 {
+		t.Errorf("the owner of the key sees %s", m.Data)
+	}
+	select {
+	case line := <-lines:
+		if !strings.Contains(string(line), stranger.id) || !strings.Contains(string(line), ":user/admin") {
+			t.Errorf("the caller's account sees %s", line)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the caller's account saw nothing")
+	}
+}
+
 func TestTailNeedsPermission(t *testing.T) {
 	w := newWorld(t, setting{})
 	if stop, err := w.as(w.user("user")).Tail(t.Context(), func([]byte) {}); err == nil {

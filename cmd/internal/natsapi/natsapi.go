@@ -61,6 +61,10 @@ type Service struct {
 	live      chan liveRecord
 	missed    atomic.Uint64 // live records that were dropped
 
+	// management is the id of the management account, which never changes; set before
+	// the first connection that may tail is let in.
+	management atomic.Pointer[string]
+
 	// From here on set by Serve.
 	engine   *engine.Engine
 	started  time.Time
@@ -200,6 +204,9 @@ func (s *Service) mayTail(actor *identity.Actor, from origin) bool {
 	s.engine.Read(func(st *vault.State) {
 		may = vault.MayTail(st, &vault.Env{Now: s.options.Now()}, actor,
 			&vault.Request{Source: from.source, Agent: from.agent, Secure: from.secure})
+		if m := st.Identities.Management(); m != nil {
+			s.management.Store(&m.ID)
+		}
 	})
 	return may
 }

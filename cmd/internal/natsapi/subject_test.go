@@ -88,18 +88,3 @@ func TestLiveSubjectIsLiteral(t *testing.T) {
 		}
 	}
 }
-
-func TestAccountOf(t *testing.T) {
-	for in, want := range map[string]string{
-		"arn:aws:kms:us-east-1:111122223333:key/x": "111122223333",
-		"arn:aws:iam::111122223333:user/x":         "111122223333",
-		"arn:aws:iam::aws:policy/x":                "",
-		"arn:aws:kms:us-east-1:11112222333:key/x":  "",
-		"arn:aws:kms:us-east-1:1111222233.3:key/x": "",
-		"*": "", "": "", "a:b:c:d": "",
-	} {
-		if got := accountOf(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}

@@ -259,7 +259,7 @@ func (v *Vault) do(operation string, credential identity.Credential, in any) *Ou
 // lookBack gives a request what it wants to see of the log, as the engine does.
 func (v *Vault) lookBack(req *vault.Request) {
 	v.t.Helper()
-	if want, ok := vault.NeedsEvidence(req); ok {
+	if want, ok := vault.NeedsEvidence(v.State, req, &v.Env); ok {
 		for i, line := range v.Lines {
 			if want.N != nil && *want.N == int64(i) || want.RequestID != "" && bytes.Contains(line, []byte(`,"req":"`+want.RequestID+`"`)) {
 				req.Evidence = append(req.Evidence, line)
