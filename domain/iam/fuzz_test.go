@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/keytrail/keytrail/domain/iam"
@@ -29,7 +30,8 @@ func seeds(f *testing.F) [][]byte {
 const kinds = uint8(iam.BoundaryPolicy) + 1
 
 // FuzzParse: no document makes Parse, or what reads its result, panic; every
-// refusal has a text; what is accepted is kept byte for byte.
+// refusal has a text; what is accepted is kept byte for byte, and restored as the
+// same policy.
 func FuzzParse(f *testing.F) {
 	for _, s := range seeds(f) {
 		for k := range kinds {
@@ -38,6 +40,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, document []byte) {
 		p, err := iam.Parse(iam.Kind(kind%kinds), document)
+		restored, lost := iam.Restore(iam.Kind(kind%kinds), document)
+		if err == nil && (lost != nil || !reflect.DeepEqual(p, restored)) {
+			t.Errorf("accepted, and restored as %+v: %v", restored, lost)
+		}
 		if err != nil {
 			var malformed *iam.MalformedError
 			if !errors.As(err, &malformed) || malformed.Text == "" {
@@ -70,7 +76,7 @@ func FuzzEvaluate(f *testing.F) {
 	people := []iam.Principal{alice, reader, root, mallory}
 	f.Fuzz(func(t *testing.T, choice uint8, document []byte, action, resource, value string) {
 		kind := iam.Kind(choice % kinds)
-		p, err := iam.Parse(kind, document)
+		p, err := iam.Restore(kind, document) // more than Parse takes
 		if err != nil {
 			return
 		}

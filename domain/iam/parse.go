@@ -49,9 +49,32 @@ func malformed(format string, args ...any) error {
 // policies may have statements without actions or resources (which never apply),
 // free Sids, and Sids that repeat.
 //
-// Documents are stored and compiled again when state is rebuilt: a document
-// that was accepted once must be accepted, with the same meaning, for good.
+// Documents are stored, and compiled again by Restore when state is rebuilt.
 func Parse(kind Kind, document []byte) (*Policy, error) {
+	src, err := read(kind, document)
+	if err != nil {
+		return nil, err
+	}
+	if err := src.check(kind); err != nil {
+		return nil, err
+	}
+	return src.compile(kind, string(document))
+}
+
+// Restore compiles a document that was accepted before, perhaps by the rules of an
+// earlier release. It asks for what compiling needs and nothing more: a rule that is
+// added to Parse, which is done in check, keeps no log from being read. What read and
+// compile accept, and what it means, must stay as it is for good.
+func Restore(kind Kind, document []byte) (*Policy, error) {
+	src, err := read(kind, document)
+	if err != nil {
+		return nil, err
+	}
+	return src.compile(kind, string(document))
+}
+
+// read takes a document apart.
+func read(kind Kind, document []byte) (*source, error) {
 	if len(document) > MaxDocument {
 		return nil, malformed(textTooLong)
 	}
@@ -66,10 +89,7 @@ func Parse(kind Kind, document []byte) (*Policy, error) {
 	if err != nil {
 		return nil, malformed(textSyntax)
 	}
-	if err := src.check(kind); err != nil {
-		return nil, err
-	}
-	return src.compile(kind, string(document))
+	return src, nil
 }
 
 // source is a document whose shape is right and whose values are unread.

@@ -281,3 +281,28 @@ func TestParseIsLinear(t *testing.T) {
 		}
 	}
 }
+
+// TestRestore: rules for new documents are none for those of the log. An effect that
+// is none denies.
+func TestRestore(t *testing.T) {
+	for _, tt := range []struct {
+		kind     iam.Kind
+		document string
+	}{
+		{iam.IdentityPolicy, `{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:us-east-1::b"}}`},
+		{iam.IdentityPolicy, `{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"a","Effect":"Allow","Action":"Decrypt"}]}`},
+		{iam.TrustPolicy, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"AssumeRole","Principal":"*","Resource":"*"}}`},
+		{iam.KeyPolicy, `{"Statement":{"Effect":"allow","Action":"kms:*","Resource":"*","Principal":"*"}}`},
+	} {
+		if _, err := iam.Parse(tt.kind, []byte(tt.document)); err == nil {
+			t.Errorf("%s is accepted: it proves nothing", tt.document)
+		}
+		p, err := iam.Restore(tt.kind, []byte(tt.document))
+		if err != nil || p.Document() != tt.document {
+			t.Errorf("%s is not restored: %v", tt.document, err)
+		}
+	}
+	if _, err := iam.Restore(iam.KeyPolicy, []byte(`{"Statement":`)); err == nil {
+		t.Error("half a document is restored")
+	}
+}

@@ -166,7 +166,7 @@ func (s *Store) roleActor(r *Role, session *Session) *Actor {
 func (s *Store) addSessionPolicies(a *Actor, session *Session) error {
 	a.HasSession = session.Policy != "" || len(session.PolicyARNs) > 0 || a.Principal.Type == iam.FederatedUser
 	if session.Policy != "" {
-		policy, err := iam.Parse(iam.SessionPolicy, []byte(session.Policy))
+		policy, err := iam.Restore(iam.SessionPolicy, []byte(session.Policy))
 		if err != nil {
 			return fault.Of(invalidToken()).Because(err)
 		}

@@ -32,7 +32,7 @@ func (d documents) acquire(kind iam.Kind, text string, principals map[string]str
 			return have, nil
 		}
 	}
-	policy, err := iam.Parse(kind, []byte(text))
+	policy, err := iam.Restore(kind, []byte(text))
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (d documents) acquire(text string, principals map[string]string) (*document
 			return have, nil
 		}
 	}
-	policy, err := iam.Parse(iam.KeyPolicy, []byte(text))
+	policy, err := iam.Restore(iam.KeyPolicy, []byte(text))
 	if err != nil {
 		return nil, err
 	}

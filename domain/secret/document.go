@@ -27,7 +27,7 @@ func (d documents) acquire(text string, principals map[string]string) (*document
 			return have, nil
 		}
 	}
-	policy, err := iam.Parse(iam.ResourcePolicy, []byte(text))
+	policy, err := iam.Restore(iam.ResourcePolicy, []byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("resource policy: %w", err)
 	}
