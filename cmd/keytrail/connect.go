@@ -95,7 +95,7 @@ func told(service, operation string, err error) error {
 	if refused.Message != "" { // AWS has errors that are a code alone
 		text += ": " + refused.Message
 	}
-	if refused.RequestID != "" {
+	if refused.Recorded {
 		text += "\n  ask why: keytrail audit explain " + refused.RequestID
 	}
 	return errors.New(text)

@@ -108,6 +108,8 @@ func TestKeysAreMadeBeforehand(t *testing.T) {
 	v := vaulttest.New(t)
 	admin := v.User("admin", vaulttest.Administrator)
 	id, _ := newKey(admin, nil)
+	nobody, foreign := v.User("nobody", vaulttest.Allow("kms:Encrypt")), v.UserOf(vaulttest.Other, "foreign", vaulttest.Administrator)
+	sometimes := v.User("sometimes", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/a":"b"}}}}`)
 	for body, want := range map[string]string{
 		`GenerateDataKeyPair {"KeyId":"k","KeyPairSpec":"RSA_2048"}`:                 "RSA_2048",
 		`GenerateDataKeyPairWithoutPlaintext {"KeyId":"k","KeyPairSpec":"RSA_4096"}`: "RSA_4096",
@@ -121,10 +123,20 @@ func TestKeysAreMadeBeforehand(t *testing.T) {
 		`GenerateDataKeyPair {"KeyPairSpec":"ECC_NIST_P256"}`:                        "",
 		`GenerateDataKey {"KeyPairSpec":"RSA_2048"}`:                                 "",
 	} {
-		operation, text, _ := strings.Cut(body, " ")
-		spec, ok := vault.NeedsKey(&vault.Request{Service: "kms", Operation: operation, Body: []byte(text)})
-		if ok != (want != "") || ok && spec != want {
+		operation, text, _ := strings.Cut(strings.ReplaceAll(body, `"k"`, `"`+id+`"`), " ")
+		needs := func(as *vaulttest.Caller) (string, bool) {
+			return vault.NeedsKey(v.State, &vault.Request{Service: "kms", Operation: operation, Credential: as.Credential, Body: []byte(text)}, &v.Env)
+		}
+		if spec, ok := needs(admin); ok != (want != "") || ok && spec != want {
 			t.Errorf("%s: %q, %v", body, spec, ok)
+		}
+		if spec, ok := needs(sometimes); ok != (want != "") || ok && spec != want {
+			t.Errorf("%s by one who may with a tag: %q, %v", body, spec, ok)
+		}
+		for _, as := range []*vaulttest.Caller{nobody, foreign, {}} {
+			if spec, ok := needs(as); ok && !(as == foreign && operation == "CreateKey") {
+				t.Errorf("%s by one who may not: %q is made", body, spec)
+			}
 		}
 	}
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/keytrail/keytrail/domain/iam"
 )
 
 // Prepared is a private key that was made before the call that asks for it is
@@ -25,23 +27,45 @@ var preparing = map[operationName][]string{
 	{"kms", "GetParametersForImport"}:              {"WrappingKeySpec"},
 }
 
-// NeedsKey reports the spec of the private key that the request asks for, if it
-// is one that has to be made beforehand.
-func NeedsKey(req *Request) (spec string, ok bool) {
-	members := preparing[operationName{req.Service, req.Operation}]
-	if members == nil {
-		return "", false
-	}
+// AsksKey reports whether the operation may ask for a private key that has to be
+// made beforehand.
+func AsksKey(service, name string) bool { return preparing[operationName{service, name}] != nil }
+
+// NeedsKey reports the spec of the private key that the request asks for, if it is
+// one that has to be made beforehand, and if some conditions would allow the caller
+// to ask for it: nobody else has one made.
+func NeedsKey(st *State, req *Request, env *Env) (spec string, ok bool) {
 	var in map[string]json.RawMessage
-	if json.Unmarshal(req.Body, &in) != nil {
+	if !AsksKey(req.Service, req.Operation) || json.Unmarshal(req.Body, &in) != nil {
 		return "", false // the handler says what is wrong
 	}
-	for _, member := range members {
+	for _, member := range preparing[operationName{req.Service, req.Operation}] {
 		if json.Unmarshal(in[member], &spec) == nil && spec != "" {
 			break
 		}
 	}
-	return spec, rsaBits[spec] != 0
+	if rsaBits[spec] == 0 {
+		return "", false
+	}
+	c, ok := asking(st, req, env)
+	if !ok {
+		return "", false
+	}
+	on := plain("*")
+	if raw := in["KeyId"]; raw != nil {
+		var id string
+		if json.Unmarshal(raw, &id) != nil {
+			return "", false
+		}
+		k, err := c.findKey(id, aliasesToo)
+		if err != nil {
+			return "", false
+		}
+		on = onKey(k.Key)
+	}
+	question := c.input("kms:"+req.Operation, on, nil)
+	possible := iam.Possible(&question, func(string, string) bool { return true })
+	return spec, !possible.Never()
 }
 
 // PrepareKey makes a private key of the spec. It may run concurrently with

@@ -80,7 +80,8 @@ type Engine struct {
 	committer *eventstore.Committer[*ticket]
 	keys      *keys
 	releases  chan release
-	readers   chan struct{} // bounds how many calls read the log at a time
+	aside     chan struct{} // bounds how many calls are set aside
+	readers   chan struct{} // bounds how many of them are worked on at a time
 	watchers  chan struct{} // bounds how many calls wait for the view of accesses
 	stored    atomic.Uint64 // sequence of the last commit whose callers may have an answer
 	erasures  chan erasure
@@ -104,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg.Tick = time.Second
 	}
 	e := &Engine{cfg: cfg, keys: newKeys(cfg.Root), releases: make(chan release, 4),
-		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders), watchers: make(chan struct{}, maxWatchers)}
+		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders), aside: make(chan struct{}, maxAside), watchers: make(chan struct{}, maxWatchers)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
 		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe, Seat: cfg.Seat, Claim: cfg.Claim})
 	err := (*bridge)(e).fit(ctx)
@@ -196,9 +197,14 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 		e.withAccesses(req, done)
 		return
 	}
-	if spec, ok := vault.NeedsKey(req); ok && req.Prepared == nil {
-		e.withKey(spec, req, done)
-		return
+	if req.Prepared == nil && vault.AsksKey(req.Service, req.Operation) {
+		e.mu.RLock()
+		spec, ok := vault.NeedsKey(e.state, req, e.env())
+		e.mu.RUnlock()
+		if ok {
+			e.withKey(spec, req, done)
+			return
+		}
 	}
 	if e.cfg.Answered != nil {
 		done = e.timed(req, done)

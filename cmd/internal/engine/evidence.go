@@ -11,9 +11,13 @@ import (
 	"github.com/keytrail/keytrail/eventstore"
 )
 
-// Bounds of reading the log for a caller.
+// Bounds of what is done for a caller before the call is decided: reading the log,
+// asking a view, making a key. Two at a time leave the processor to the others; as
+// many more as a busy caller has connections wait for their turn.
 const (
+	maxAside     = 128
 	maxReaders   = 2
+	turnTimeout  = 10 * time.Second
 	readTimeout  = 20 * time.Second
 	maxEvidence  = 256 // lines of one request
 	searchLatest = 8   // chunks searched backwards grow by this factor
@@ -23,7 +27,7 @@ const (
 // call out like any other. A call that may not see it, or for which the log cannot
 // be read, goes on without, to be refused and recorded.
 func (e *Engine) withEvidence(req *vault.Request, done func(vault.Reply)) {
-	e.asideWith(req, done, func(ctx context.Context, with *vault.Request) (release func(), err error) {
+	e.setAsideWith(req, done, func(ctx context.Context, with *vault.Request) (release func(), err error) {
 		with.Evidence = [][]byte{}
 		e.mu.RLock()
 		want, ok := vault.NeedsEvidence(e.state, req, e.env())
@@ -47,30 +51,40 @@ func (e *Engine) withEvidence(req *vault.Request, done func(vault.Reply)) {
 // withKey makes the private key that the call wants, and then carries the call
 // out like any other.
 func (e *Engine) withKey(spec string, req *vault.Request, done func(vault.Reply)) {
-	e.aside(req, done, func(_ context.Context, with *vault.Request) (err error) {
+	e.setAside(req, done, func(_ context.Context, with *vault.Request) (err error) {
 		with.Prepared, err = vault.PrepareKey(e.cfg.Entropy, spec)
 		return err
 	})
 }
 
-// aside does what a call needs before it can be decided and what would hold up
+// setAside does what a call needs before it can be decided and what would hold up
 // all others, in a goroutine of its own and outside of every lock. Past the bound
-// of such goroutines the caller is throttled.
-func (e *Engine) aside(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) error) {
-	e.asideWith(req, done, func(ctx context.Context, with *vault.Request) (func(), error) { return nil, work(ctx, with) })
+// of such goroutines, or when its turn does not come, the caller is throttled.
+func (e *Engine) setAside(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) error) {
+	e.setAsideWith(req, done, func(ctx context.Context, with *vault.Request) (func(), error) { return nil, work(ctx, with) })
 }
 
-// asideWith is aside for work that leaves something to be released when the call
-// will not be decided again.
-func (e *Engine) asideWith(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) (release func(), err error)) {
+// setAsideWith is setAside for work that leaves something to be released when the
+// call will not be decided again.
+func (e *Engine) setAsideWith(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) (release func(), err error)) {
+	throttled := vault.Reply{RequestID: req.ID, Fault: refusal(eventstore.ErrQueueFull)}
 	select {
-	case e.readers <- struct{}{}:
+	case e.aside <- struct{}{}:
 	default:
-		done(vault.Reply{RequestID: req.ID, Fault: refusal(eventstore.ErrQueueFull)})
+		done(throttled)
 		return
 	}
 	with := *req
 	go func() {
+		defer func() { <-e.aside }()
+		turn := time.NewTimer(turnTimeout)
+		defer turn.Stop()
+		select {
+		case e.readers <- struct{}{}:
+		case <-turn.C:
+			done(throttled)
+			return
+		}
 		defer func() { <-e.readers }()
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()

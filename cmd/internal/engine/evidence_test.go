@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,11 +103,11 @@ func testEvidence(t *testing.T, viewed bool) {
 		t.Helper()
 		body, err := json.Marshal(in)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 		r, err := e.Call(ctx, &vault.Request{ID: e.NewRequestID(), Service: service, Operation: operation, Credential: as, Body: body, Secure: true})
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 		if r.Receipt.Seq == 0 {
 			t.Errorf("%s:%s is answered without a record: %v", service, operation, r.Fault)
@@ -114,7 +115,7 @@ func testEvidence(t *testing.T, viewed bool) {
 		out := object{}
 		if r.Fault == nil {
 			if err := json.Unmarshal(r.Body, &out); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
 		}
 		return out, r
@@ -149,6 +150,11 @@ func testEvidence(t *testing.T, viewed bool) {
 	if _, r := call(admin, "keytrail", "GetRecord", object{"RequestId": e.NewRequestID()}); r.Fault == nil || r.Fault.Code != fault.ResourceNotFoundException {
 		t.Errorf("what is not there: %v", r.Fault)
 	}
+	var asking sync.WaitGroup
+	for range 40 { // two at a time are worked on; the others wait
+		asking.Go(func() { call(admin, "keytrail", "GetRecord", object{"RequestId": listed.RequestID}) })
+	}
+	asking.Wait()
 	log.broken.Store(true)
 	if _, r := call(admin, "keytrail", "GetRecord", object{"RequestId": listed.RequestID}); r.Fault == nil || r.Fault.Code != fault.ServiceUnavailable {
 		t.Errorf("a log that cannot be read: %v", r.Fault)

@@ -128,7 +128,7 @@ func (e *Engine) asksPast(req *vault.Request) bool {
 // withPast replays the state that the call asks about, and carries the call out on
 // it. A call that may not ask goes on without, to be refused and recorded.
 func (e *Engine) withPast(req *vault.Request, done func(vault.Reply)) {
-	e.asideWith(req, done, e.addPast)
+	e.setAsideWith(req, done, e.addPast)
 }
 
 // addPast adds the past that the request asks for, until release. A past that could

@@ -17,7 +17,7 @@ type Projections interface {
 
 // withProjections adds what the call shows of the views.
 func (e *Engine) withProjections(req *vault.Request, done func(vault.Reply)) {
-	e.aside(req, done, func(ctx context.Context, with *vault.Request) error {
+	e.setAside(req, done, func(ctx context.Context, with *vault.Request) error {
 		list, err := e.cfg.Projections.Projections(ctx)
 		with.Projections = append([]vault.Projection{}, list...)
 		return err

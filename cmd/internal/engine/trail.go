@@ -24,7 +24,7 @@ const catchUp = 5 * time.Second
 // out like any other. A call that may not ask goes on without an answer, to be
 // refused and recorded.
 func (e *Engine) withTrail(req *vault.Request, done func(vault.Reply)) {
-	e.aside(req, done, func(ctx context.Context, with *vault.Request) error {
+	e.setAside(req, done, func(ctx context.Context, with *vault.Request) error {
 		with.Trail = &vault.TrailAnswer{}
 		e.mu.RLock()
 		q, ok := vault.NeedsTrail(e.state, req, e.env())

@@ -146,7 +146,9 @@ func header(m *nats.Msg, name string) string {
 func outcome(m *nats.Msg) (*Reply, error) {
 	requestID := header(m, "Keytrail-Request-Id")
 	if status := header(m, "Nats-Service-Error-Code"); status != "" {
-		return nil, refusal(m.Data, status, header(m, "Nats-Service-Error"), requestID)
+		e := refusal(m.Data, status, header(m, "Nats-Service-Error"), requestID)
+		e.Recorded = header(m, "Keytrail-Receipt") != ""
+		return nil, e
 	}
 	r := &Reply{Body: m.Data, RequestID: requestID}
 	n, seq, _ := strings.Cut(header(m, "Keytrail-Receipt"), " ")

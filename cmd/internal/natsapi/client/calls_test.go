@@ -29,6 +29,8 @@ func TestReceive(t *testing.T) {
 			reply: Reply{Body: []byte(`{"A":1}`), RequestID: "r", N: 7, Seq: 3}},
 		"refusal": {msg: message("1", `{"__type":"X","message":"m"}`, "Keytrail-Request-Id", "r", "Nats-Service-Error-Code", "403"),
 			err: &APIError{Code: "X", Message: "m", Status: 403, RequestID: "r"}},
+		"refusal with a record": {msg: message("1", `{"__type":"X","message":"m"}`, "Keytrail-Request-Id", "r", "Nats-Service-Error-Code", "403", "Keytrail-Receipt", "n=7 seq=3"),
+			err: &APIError{Code: "X", Message: "m", Status: 403, RequestID: "r", Recorded: true}},
 		"refusal of Secrets Manager": {msg: message("1", `{"__type":"X","Message":"m"}`, "Keytrail-Request-Id", "r", "Nats-Service-Error-Code", "400"),
 			err: &APIError{Code: "X", Message: "m", Status: 400, RequestID: "r"}},
 		"refusal by its header": {msg: message("1", ``, "Keytrail-Request-Id", "r", "Nats-Service-Error-Code", "503", "Nats-Service-Error", "X: m: n"),

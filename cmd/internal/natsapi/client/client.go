@@ -58,6 +58,7 @@ type APIError struct {
 	Message   string
 	Status    int // HTTP status that AWS gives with the code
 	RequestID string
+	Recorded  bool // the log has a record of it; not when the call was throttled
 }
 
 func (e *APIError) Error() string {
