@@ -99,6 +99,9 @@ func TestExternalServersMustSync(t *testing.T) {
 	})
 }
 
+// storeFailed is the server's code for a store that it could not create.
+const storeFailed = 10049
+
 func TestOpenRefusesOtherStreams(t *testing.T) {
 	for field, change := range map[string]func(c *jetstream.StreamConfig){
 		"subjects": func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "more") },
@@ -142,7 +145,17 @@ func TestOpenRefusesOtherStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			change(&config)
-			if _, err := js.CreateStream(t.Context(), config); err != nil {
+			// The server clears the directory of a deleted stream in the background.
+			_, err = js.CreateStream(t.Context(), config)
+			for range 100 {
+				var refused *jetstream.APIError
+				if !errors.As(err, &refused) || refused.ErrorCode != storeFailed {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+				_, err = js.CreateStream(t.Context(), config)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = natslog.Open(t.Context(), vault, natslog.Options{UnsafeNoSync: true})
