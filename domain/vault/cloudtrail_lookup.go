@@ -95,15 +95,18 @@ func lookupQuery(c *call, in *lookupEventsInput) (TrailQuery, error) {
 }
 
 // within sets the time range. The API shows whole seconds, so an end without a
-// fraction includes its second.
+// fraction includes its second; one with a fraction its millisecond, for times of
+// requests are no finer and those of records are.
 func (q *TrailQuery) within(start, end *shape.Timestamp) error {
 	if start != nil {
 		q.Since = start.Time
 	}
 	if end != nil {
-		if q.Until = end.Time; q.Until.Nanosecond() == 0 {
-			q.Until = q.Until.Add(time.Second - time.Microsecond)
+		unit := time.Millisecond
+		if end.Nanosecond() == 0 {
+			unit = time.Second
 		}
+		q.Until = end.Add(unit - time.Microsecond)
 	}
 	if start != nil && end != nil && end.Before(start.Time) {
 		return fault.New(fault.InvalidTimeRangeException, "The start time is after the end time.")
