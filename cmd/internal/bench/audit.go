@@ -310,12 +310,14 @@ func (r *AuditResult) WriteJSON(w io.Writer) error {
 		With       float64 `json:"with_view_ops_per_s"`
 		Without    float64 `json:"without_view_ops_per_s"`
 		Kept       float64 `json:"kept"`
+		WithCPU    float64 `json:"with_view_cpu_us_per_op"`
+		WithoutCPU float64 `json:"without_view_cpu_us_per_op"`
 		LongestLag float64 `json:"longest_lag_ms"`
 	}{
 		What: Audit, Records: r.Records, Rebuild: round(r.Rebuild.Seconds(), 2), Making: round(r.Making.Seconds(), 2),
 		PerSecond: round(float64(r.Records)/r.Rebuild.Seconds(), 0), ViewMB: round(float64(r.Bytes)/(1<<20), 1), LinesMB: round(float64(r.LineBytes)/(1<<20), 1),
 		NoJQ: r.NoJQ, Callers: r.Callers, Seconds: r.Seconds, With: round(r.With.Rate, 0), Without: round(r.Without.Rate, 0),
-		Kept: round(r.Kept(), 3), LongestLag: round(milliseconds(r.Lag), 1),
+		Kept: round(r.Kept(), 3), WithCPU: round(r.With.CPU, 1), WithoutCPU: round(r.Without.CPU, 1), LongestLag: round(milliseconds(r.Lag), 1),
 	}
 	for _, q := range r.Questions {
 		out.Questions = append(out.Questions, asked{q.Name, q.Found, round(milliseconds(q.View), 2), round(milliseconds(q.JQ), 0)})
@@ -344,7 +346,7 @@ func (r *AuditResult) WriteTable(w io.Writer) error {
 	} else {
 		fmt.Fprintf(w, "jq reads the same records as JSON lines, %.0f MiB\n", float64(r.LineBytes)/(1<<20))
 	}
-	_, err := fmt.Fprintf(w, "\nwrite path at %d callers, %d s each in %d rounds (medians): %.0f ops/s with the view, %.0f without: %.1f %% kept\nlongest lag of the view meanwhile: %.0f ms\n",
-		r.Callers, r.Seconds, rounds, r.With.Rate, r.Without.Rate, 100*r.Kept(), milliseconds(r.Lag))
+	_, err := fmt.Fprintf(w, "\nwrite path at %d callers, %d s each in %d rounds (medians): %.0f ops/s with the view, %.0f without: %.1f %% kept\nprocessor time of the server: %.1f us an operation with the view, %.1f without\nlongest lag of the view meanwhile: %.0f ms\n",
+		r.Callers, r.Seconds, rounds, r.With.Rate, r.Without.Rate, 100*r.Kept(), r.With.CPU, r.Without.CPU, milliseconds(r.Lag))
 	return err
 }
