@@ -89,9 +89,10 @@ func whoCanPast(c *call, in *whoCanInput) (PastQuery, bool) {
 }
 
 // keytrailWhoCan asks the evaluator, for every principal of the caller's account
-// and, where the resource is the account's, for those of others that its policy or
-// grants name: what it would decide for a request of which only the action and the
-// resource are known.
+// and for those of others that the resource's policy or grants name: what it would
+// decide for a request of which only the action and the resource are known. Of a
+// resource of another account nothing is told: what its policy and grants say, down to
+// the external id that a trust policy wants, is for its owner to see.
 func keytrailWhoCan(c *call, in *whoCanInput) (*whoCanOutput, error) {
 	if err := mayAskWhoCan(c); err != nil {
 		return nil, err
@@ -101,6 +102,9 @@ func keytrailWhoCan(c *call, in *whoCanInput) (*whoCanOutput, error) {
 	}
 	if strings.EqualFold(in.Action, "kms:RetireGrant") {
 		return nil, fault.New(fault.ValidationException, "kms:RetireGrant is judged for each grant: its retiring principal may, its grantee, and the account that made it. See ListGrants.")
+	}
+	if owner := accountOfARN(in.Resource); owner != "" && owner != c.account && guarded(in.Resource) {
+		return nil, fault.New(fault.ValidationException, "%s is a resource of the account %s: who can use it is for that account to ask.", in.Resource, owner)
 	}
 	out := &whoCanOutput{Action: in.Action, Principals: []whoCanAnswer{}}
 	then := c
@@ -125,6 +129,13 @@ func keytrailWhoCan(c *call, in *whoCanInput) (*whoCanOutput, error) {
 		given[e.ContextKeyName] = e.ContextKeyValues
 	}
 	return out, then.whoCan(out, in, steps, given)
+}
+
+// guarded reports whether an ARN is of a service whose resources have policies or
+// states here.
+func guarded(name string) bool {
+	parsed, err := arn.Parse(name)
+	return err == nil && (parsed.Service == "kms" || parsed.Service == "secretsmanager" || parsed.Service == "iam")
 }
 
 // past is the state that the engine replayed for this call.

@@ -1,0 +1,51 @@
+package vault_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/keytrail/keytrail/domain/event"
+	"github.com/keytrail/keytrail/domain/vault/vaulttest"
+)
+
+// TestWhoCanTellsNothingOfAnotherAccountsPolicies: the policy of a key, secret or
+// role, its grants and its state are its owner's. Who names one that is another
+// account's learns no more than of one that is not there.
+func TestWhoCanTellsNothingOfAnotherAccountsPolicies(t *testing.T) {
+	v := vaulttest.New(t)
+	owner := v.User("owner", vaulttest.Administrator)
+	stranger := v.UserOf(vaulttest.Other, "stranger", vaulttest.Administrator)
+	open := func(action, condition string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Sid":"Root","Effect":"Allow","Principal":{"AWS":"` + vaulttest.Account + `"},"Action":"` + action + `","Resource":"*"},
+			{"Sid":"HiddenSid","Effect":"Allow","Principal":{"AWS":"` + vaulttest.Other + `"},"Action":"` + action + `","Resource":"*","Condition":` + condition + `}]}`
+	}
+	keyARN := owner.Call("kms:CreateKey", m{"Policy": open("kms:*", `{"StringEquals":{"kms:EncryptionContext:app":"hidden-value"}}`)}).OK()["KeyMetadata"].(m)["Arn"].(string)
+	owner.Call("kms:CreateGrant", m{"KeyId": keyARN, "GranteePrincipal": stranger.ARN, "Operations": []string{"Decrypt"},
+		"Constraints": m{"EncryptionContextEquals": m{"app": "hidden-grant"}}}).OK()
+	secretARN := owner.Call("secretsmanager:CreateSecret", m{"Name": "s", "SecretString": "x", "KmsKeyId": keyARN}).OK()["ARN"].(string)
+	owner.Call("secretsmanager:PutResourcePolicy", m{"SecretId": secretARN,
+		"ResourcePolicy": open("secretsmanager:*", `{"StringEquals":{"secretsmanager:VersionStage":"hidden-value"}}`)}).OK()
+	trust := strings.ReplaceAll(open("sts:AssumeRole", `{"StringEquals":{"sts:ExternalId":"hidden-value"}}`), `,"Resource":"*"`, "")
+	roleARN := owner.Call("iam:CreateRole", m{"RoleName": "r", "AssumeRolePolicyDocument": trust}).OK()["Role"].(m)["Arn"].(string)
+	before := len(v.Lines) - 1
+
+	for _, q := range [][2]string{
+		{"kms:Decrypt", keyARN}, {"kms:PutKeyPolicy", keyARN}, {"secretsmanager:GetSecretValue", secretARN},
+		{"secretsmanager:PutSecretValue", secretARN}, {"sts:AssumeRole", roleARN}, {"iam:GetRole", roleARN},
+	} {
+		for _, in := range []m{{"Action": q[0], "Resource": q[1]}, {"Action": q[0], "Resource": q[1], "AtRecord": before}} {
+			got := stranger.Call("keytrail:WhoCan", in)
+			told := string(got.Reply.Body) + fmt.Sprint(got.Reply.Fault)
+			if strings.Contains(strings.ToLower(told), "hidden") || got.Reply.Fault == nil {
+				t.Errorf("%s on %s: %s", q[0], q[1], told)
+			}
+			if got.Record().Outcome == event.OutcomeOK != (got.Reply.Fault == nil) {
+				t.Errorf("%s: recorded as %s", q[0], got.Record().Outcome)
+			}
+			if answer := owner.Call("keytrail:WhoCan", in); answer.Reply.Fault != nil {
+				t.Errorf("%s: the owner is told %v", q[0], answer.Reply.Fault)
+			}
+		}
+	}
+}
