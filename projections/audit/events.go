@@ -68,6 +68,8 @@ type selecting struct {
 	query  *vault.TrailQuery
 	push   bool  // conditions may narrow the search
 	failed error // of the view, which SQLite would tell as its own
+
+	functions int // that it names
 }
 
 // eventsModule makes the table of each SELECT, which names itself by a number.

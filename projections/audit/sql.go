@@ -34,7 +34,7 @@ const (
 
 var sqlLimits = map[int]int{
 	sqlite3.SQLITE_LIMIT_LENGTH: sqlValue, sqlite3.SQLITE_LIMIT_SQL_LENGTH: 64 << 10, sqlite3.SQLITE_LIMIT_COLUMN: 100,
-	sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100, sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 20, sqlite3.SQLITE_LIMIT_VDBE_OP: 25_000,
+	sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100, sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 20, sqlite3.SQLITE_LIMIT_VDBE_OP: 8_000,
 	sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 20, sqlite3.SQLITE_LIMIT_ATTACHED: 0, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 256,
 	sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 1, sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1, sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
@@ -67,7 +67,7 @@ var sqlEngine = sync.OnceValues(func() (*engine, error) {
 		return nil, fmt.Errorf("audit: SQLite does not count its memory: code %d", rc)
 	}
 	sqlite3.Xsqlite3_hard_heap_limit64(e.tls, sqlHardHeap)
-	return e, e.driver.RegisterModule("keytrail_events", e.events)
+	return e, errors.Join(registerFunctions(e.driver), e.driver.RegisterModule("keytrail_events", e.events))
 })
 
 // Connect and Driver make the engine a driver.Connector of databases in memory.
@@ -110,6 +110,8 @@ func (m *moment) runSQL(ctx context.Context, q *vault.TrailQuery, answer *vault.
 		answer.Problem = "The query was ended: " + cause.Error() + "."
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case s.functions > maxFunctions:
+		answer.Problem = fmt.Sprintf("The query names more than %d functions.", maxFunctions)
 	case err != nil:
 		answer.Problem = sqlProblem(err)
 	}
@@ -140,7 +142,7 @@ func (e *engine) run(ctx context.Context, cancel context.CancelCauseFunc, s *sel
 			return err
 		}
 	}
-	err = conn.Raw(func(c any) error { return c.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(authorize) })
+	err = conn.Raw(func(c any) error { return c.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(s.authorize) })
 	if err != nil {
 		return err
 	}
@@ -268,12 +270,23 @@ func authorize(action sqlite.AuthorizerActionCode, arg1, arg2, _, _ string) sqli
 		name := strings.ToLower(arg1)
 		ok = readable[name] || arg2 == "" && !strings.HasPrefix(name, "sqlite_") && !strings.HasPrefix(name, "pragma_") && !internalTables[name]
 	case sqlite3.SQLITE_FUNCTION:
-		ok = !unsafeFunctions[strings.ToLower(arg2)]
+		name := strings.ToLower(arg2)
+		ok = !unsafeFunctions[name] && !slowFunctions[name]
 	}
 	if ok {
 		return sqlite.AuthorizerOK
 	}
 	return sqlite.AuthorizerDeny
+}
+
+// authorize is authorize for as many functions as one SELECT may name.
+func (s *selecting) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, arg3, arg4 string) sqlite.AuthorizerReturnCode {
+	if action == sqlite3.SQLITE_FUNCTION {
+		if s.functions++; s.functions > maxFunctions {
+			return sqlite.AuthorizerDeny
+		}
+	}
+	return authorize(action, arg1, arg2, arg3, arg4)
 }
 
 // oneStatement says what is wrong with a text that is not one SELECT. What begins
