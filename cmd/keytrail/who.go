@@ -42,7 +42,8 @@ func whoCanCommand() *cobra.Command {
 		Long: `Ask the evaluator, for the root, every user and every role of the account, and for whom of
 other accounts the policy or a grant of the resource names, what it would decide. What
 Secrets Manager asks of the key behind a secret is part of the question: Decrypt for
-GetSecretValue, GenerateDataKey for PutSecretValue and CreateSecret.
+GetSecretValue, GenerateDataKey for CreateSecret, PutSecretValue and an UpdateSecret that
+brings a value.
 
 A principal whose permission depends on what its request looks like is listed with the
 conditions: it can, if. --if says what the request has.

@@ -64,7 +64,7 @@ func (c *call) behindSecret(action string, on target) (behind step, obstacle str
 		if on.secret != nil {
 			return c.toRead(on.secret)
 		}
-	case "secretsmanager:putsecretvalue":
+	case "secretsmanager:putsecretvalue", "secretsmanager:updatesecret": // the latter with a new value
 		if on.secret != nil {
 			return c.toWrite(c.choose(on.secret.Account, on.secret.KmsKeyID()), on.secret.ARN)
 		}

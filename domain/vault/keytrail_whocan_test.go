@@ -101,6 +101,7 @@ func TestWhoCanAgreesWithTheEngine(t *testing.T) {
 				{"kms:Encrypt", k, m{"KeyId": k, "Plaintext": "YQ=="}},
 				{"secretsmanager:GetSecretValue", secret, m{"SecretId": secret}},
 				{"secretsmanager:PutSecretValue", secret, m{"SecretId": secret, "SecretString": "y"}},
+				{"secretsmanager:UpdateSecret", secret, m{"SecretId": secret, "SecretString": "z"}},
 			} {
 				in := m{"Action": q.action, "Resource": q.on, "MaxResults": 1 + p.IntN(4)}
 				found := whoCan(admin, in)
