@@ -2,6 +2,7 @@ package vault
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -142,8 +143,10 @@ type judgement struct {
 }
 
 const (
-	noteGone     = "The principal is not in the state of that time: only what the record says can be shown."
-	noteSession  = "The session was limited by policies of its own, which are in the record of its AssumeRole."
+	noteGone    = "The principal is not in the state of that time: only what the record says can be shown."
+	noteSession = "The session was limited by policies of its own."
+	noteIssued  = " They are in the record of its AssumeRole or GetFederationToken, which audit query --sql finds: " +
+		"SELECT record FROM events WHERE eventName IN ('AssumeRole', 'GetFederationToken') AND record ->> '$.responseElements.credentials.accessKeyId' = '%s'"
 	noteCovered  = "A grant allows CreateGrant only for what the grant itself covers."
 	noteDiffers  = "Something that was judged is in neither the record nor the state: the record says what was decided."
 	noteManaged  = "The key is managed by AWS: nobody can change its policy, and it has no grants of customers."
@@ -199,7 +202,10 @@ func (j *judgement) compare(in *iam.Input, d *iam.Decision) string {
 	if limited := func(s string) bool { return strings.Contains(s, "session-") }; slices.ContainsFunc(j.check.By, limited) || slices.ContainsFunc(j.check.Missing, limited) {
 		in.HasSession = true
 		*d = iam.Evaluate(in)
-		return noteSession
+		if j.record.Who.Account != j.c.account {
+			return noteSession
+		}
+		return noteSession + fmt.Sprintf(noteIssued, j.record.Who.AccessKey)
 	}
 	if !j.check.Allowed && d.Allowed && strings.EqualFold(j.check.Action, "kms:CreateGrant") {
 		in.Grants = nil

@@ -186,3 +186,24 @@ func TestExplainAgreesWithTheRecords(t *testing.T) {
 		t.Errorf("%d checks only", n)
 	}
 }
+
+// TestExplainSessionPolicy: what a session was limited by is found in the record of
+// its AssumeRole, and the explanation says how.
+func TestExplainSessionPolicy(t *testing.T) {
+	v := vaulttest.New(t)
+	admin := v.User("admin", vaulttest.Administrator)
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole"}}`, admin.ARN)
+	admin.Call("iam:CreateRole", m{"RoleName": "wide", "AssumeRolePolicyDocument": trust}).OK()
+	admin.Call("iam:PutRolePolicy", m{"RoleName": "wide", "PolicyName": "p", "PolicyDocument": vaulttest.Allow("kms:*")}).OK()
+	assumed := admin.Call("sts:AssumeRole", m{"RoleArn": vaulttest.RoleARN("wide"), "RoleSessionName": "narrow", "Policy": vaulttest.Allow("kms:ListAliases")})
+	session := as(t, v, admin, assumed.OK())
+	told := explain(admin, session.Call("kms:ListKeys", nil))
+	key := session.Credential.AccessKey
+	if note := fmt.Sprint(checksOf(told)[0]["Note"]); !strings.Contains(note, "'"+key+"'") {
+		t.Errorf("the note is %q", note)
+	}
+	line := string(v.Lines[assumed.Records[0].N])
+	if !strings.Contains(line, `"credentials":{"accessKeyId":"`+key+`"`) || !strings.Contains(line, `kms:ListAliases`) {
+		t.Errorf("the record is %s", line)
+	}
+}
