@@ -30,6 +30,7 @@ type check struct {
 	Action, Resource, Road string
 	Allowed                bool
 	By, Missing            []string
+	More                   int
 	Statements             []lookedAt
 	Grants                 []lookedAtGrant
 	Note                   string
@@ -135,6 +136,9 @@ func printChecks(w io.Writer, checks []check) {
 		fmt.Fprintf(w, "  %s on %s: %s (%s)\n", k.Action, k.Resource, verdict, k.Road)
 		for _, by := range k.By {
 			fmt.Fprintf(w, "    decided by %s\n", by)
+		}
+		if k.More > 0 {
+			fmt.Fprintf(w, "    and by %d more like these\n", k.More)
 		}
 		for _, missing := range k.Missing {
 			road, what, _ := strings.Cut(missing, " lacks ")

@@ -78,6 +78,7 @@ type storedCheck struct {
 	Allowed  bool     `json:"allowed"`
 	Road     string   `json:"road"`
 	By       []string `json:"by"`
+	More     int      `json:"more"`
 	Missing  []string `json:"missing"`
 
 	Context map[string][]string `json:"context"`

@@ -134,6 +134,9 @@ func (d *Decision) appendJSON(dst []byte) []byte {
 		}
 		dst = appendMember(dst, "road", c.Road)
 		dst = appendStrings(dst, "by", c.By)
+		if c.More > 0 {
+			dst = appendUint(append(dst, `,"more":`...), uint64(c.More))
+		}
 		dst = appendStrings(dst, "missing", c.Missing)
 		if len(c.Context) > 0 {
 			dst = appendContext(append(dst, `,"context":`...), c.Context)

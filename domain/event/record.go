@@ -75,6 +75,7 @@ type Check struct {
 	Allowed  bool
 	Road     string   // how it was allowed or why it was not, see iam.Road
 	By       []string // the statements and grants that decided: "key-policy#1", "grant/<id>"
+	More     int      // how many more decided, where there were too many to name
 	Missing  []string // for a denial: what each road lacked
 	// Context is, for a denial, what the request had of the condition keys that the
 	// policies asked for: by key, such as "aws:sourceip" or "aws:principaltag/Dept".

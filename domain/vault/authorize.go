@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,9 +126,7 @@ func (c *call) record(action, arn string, d *iam.Decision) {
 		n.decision.Allowed, n.decision.Checks = true, n.checks[:0]
 		c.rec.Decision, check.By = &n.decision, n.by[:0]
 	}
-	for i := range d.Matched {
-		check.By = append(check.By, matchID(&d.Matched[i]))
-	}
+	check.By, check.More = appendDecisive(check.By, d.Matched)
 	for i := range d.Missing {
 		check.Missing = append(check.Missing, d.Missing[i].String())
 	}
@@ -137,9 +137,43 @@ func (c *call) record(action, arn string, d *iam.Decision) {
 	c.rec.Decision.Allowed = c.rec.Decision.Allowed && d.Allowed
 }
 
-// mostNoted bounds, in bytes, what a record keeps of the value of a condition key:
-// longer ones, such as of a large encryption context, are among the parameters.
-const mostNoted = 2048
+// Bounds of what a record keeps of a judgement. Policies may have thousands of
+// statements that speak about one request, and a record that no commit can hold would
+// end the epoch for everybody.
+const (
+	mostMatched = 32  // statements and grants, if there are no more
+	mostOfKind  = 8   // of each effect and part of the judgement, if there are
+	mostSid     = 128 // bytes of a statement's Sid
+	// mostNoted bounds, in bytes, the value of a condition key: longer ones, such as of a
+	// large encryption context, are among the parameters. mostContext bounds all of them.
+	mostNoted   = 2048
+	mostContext = 16 << 10
+)
+
+// appendDecisive appends what decided. more counts what is left out: where too much
+// decided, the first of each kind stand for the others.
+func appendDecisive(by []string, matched []iam.Match) (list []string, more int) {
+	type kind struct {
+		effect iam.Effect
+		part   iam.Part
+	}
+	var seen map[kind]int
+	if len(matched) > mostMatched {
+		seen = map[kind]int{}
+	}
+	for i := range matched {
+		m := &matched[i]
+		if seen != nil {
+			k := kind{m.Effect, m.Part}
+			if seen[k]++; seen[k] > mostOfKind {
+				more++
+				continue
+			}
+		}
+		by = append(by, matchID(m))
+	}
+	return by, more
+}
 
 // notedContext is what the judgement that was made last could ask the request for,
 // and what it was told. It is kept for denials alone: they are few, and what a
@@ -149,14 +183,17 @@ func (c *call) notedContext(action string) map[string][]string {
 	noted := &iam.NotedContext{Context: in.Context}
 	in.Context = noted
 	iam.Evaluate(&in)
-	for key, values := range noted.Noted {
-		size := 0
-		for _, value := range values {
+	all := 0
+	for _, key := range slices.Sorted(maps.Keys(noted.Noted)) {
+		size := len(key)
+		for _, value := range noted.Noted[key] {
 			size += len(value)
 		}
-		if size > mostNoted {
+		if size > mostNoted || all+size > mostContext {
 			delete(noted.Noted, key)
+			continue
 		}
+		all += size
 	}
 	return noted.Noted
 }
@@ -168,7 +205,7 @@ func matchID(m *iam.Match) string {
 		return m.Source
 	}
 	if m.Sid != "" {
-		return m.Source + "#" + strconv.Itoa(m.Statement) + ":" + m.Sid
+		return m.Source + "#" + strconv.Itoa(m.Statement) + ":" + truncate(m.Sid, mostSid)
 	}
 	return m.Source + "#" + strconv.Itoa(m.Statement)
 }

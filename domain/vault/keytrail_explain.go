@@ -47,6 +47,7 @@ type explainedCheck struct {
 	Allowed  bool     `json:"Allowed"`
 	Road     string   `json:"Road"`
 	By       []string `json:"By,omitempty"`
+	More     int      `json:"More,omitempty"` // that decided as well, as those of their kind in By did
 	Missing  []string `json:"Missing,omitempty"`
 
 	Statements []explainedStatement `json:"Statements,omitempty"`
@@ -123,7 +124,7 @@ func keytrailExplainRequest(c *call, in *explainInput) (*explainOutput, error) {
 				}
 				check, remedies := j.explain()
 				if foreign {
-					check.By = slices.DeleteFunc(slices.Clone(check.By), ofCaller)
+					check.By, check.More = slices.DeleteFunc(slices.Clone(check.By), ofCaller), 0
 				}
 				told.Checks = append(told.Checks, check)
 				out.Remedies = append(out.Remedies, remedies...)
@@ -156,7 +157,7 @@ const (
 
 func (j *judgement) explain() (explainedCheck, []explainedRemedy) {
 	out := explainedCheck{Action: j.check.Action, Resource: j.check.Resource, Allowed: j.check.Allowed, Road: j.check.Road,
-		By: j.check.By, Missing: j.check.Missing}
+		By: j.check.By, More: j.check.More, Missing: j.check.Missing}
 	actor, ok := j.actor()
 	if !ok {
 		out.Note = noteGone

@@ -281,9 +281,7 @@ type question struct {
 
 func newCheck(action, on string, d *iam.Decision) explainedCheck {
 	check := explainedCheck{Action: action, Resource: on, Allowed: d.Allowed, Road: d.Road.String()}
-	for i := range d.Matched {
-		check.By = append(check.By, matchID(&d.Matched[i]))
-	}
+	check.By, check.More = appendDecisive(nil, d.Matched)
 	for i := range d.Missing {
 		check.Missing = append(check.Missing, d.Missing[i].String())
 	}

@@ -58,7 +58,7 @@ func Seen(r *event.Record, account string) *event.Record {
 			if accountOfARN(check.Resource) != account {
 				continue
 			}
-			check.Context = nil // the caller's tags and addresses are among it
+			check.Context, check.More = nil, 0 // the caller's tags and addresses, and policies, are among it
 			check.By = slices.DeleteFunc(slices.Clone(check.By), ofCaller)
 			seen.Decision.Checks = append(seen.Decision.Checks, check)
 		}
