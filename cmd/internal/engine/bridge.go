@@ -268,9 +268,7 @@ func (e *Engine) release() {
 }
 
 func (t *ticket) reply(seq uint64) {
-	t.done(t.decision.Release(vault.Receipt{N: t.last, Seq: seq}))
-	t.decision.Forget()
-	t.decision = nil
+	t.end(t.decision.Release(vault.Receipt{N: t.last, Seq: seq}))
 }
 
 // erase removes from the keyring what stored records have ended, and then

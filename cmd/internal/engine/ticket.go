@@ -88,7 +88,6 @@ func (t *ticket) decide(e *Engine) error {
 		}
 	} else {
 		t.decision = vault.Handle(e.state, t.req, e.env())
-		t.req.Prepared.Wipe()
 	}
 	t.epoch = e.epoch
 	if t.decision.Broken != nil {
@@ -110,8 +109,13 @@ func (t *ticket) stale(e *Engine) bool {
 func (t *ticket) size() int { return len(t.lines.bodies) + 32*len(t.lines.ends) }
 
 func (t *ticket) fail(err error) {
+	t.end(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})
+}
+
+// end answers, and keeps nothing: the call will not be decided again.
+func (t *ticket) end(r vault.Reply) {
 	t.req.Prepared.Wipe()
-	t.done(vault.Reply{RequestID: t.req.ID, Fault: refusal(err)})
+	t.done(r)
 	if t.decision != nil {
 		t.decision.Forget()
 		t.decision = nil
