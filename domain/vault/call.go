@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -71,7 +72,7 @@ func Handle(st *State, req *Request, env *Env) *Decision {
 	c.rec = event.Record{
 		At: now, Request: req.ID, Source: req.Source, Agent: truncate(req.Agent, maxAgent),
 	}
-	out, err := c.carryOut()
+	out, err := c.attempt()
 	d.reply = Reply{RequestID: req.ID}
 	if err == nil {
 		d.reply.Body, err = marshalReply(d, out)
@@ -85,6 +86,21 @@ func Handle(st *State, req *Request, env *Env) *Decision {
 	c.finish(out, err)
 	d.Changed = st.Revision != d.Revision
 	return d
+}
+
+// attempt is carryOut for code that may have defects: what makes it panic is a
+// failure of this call, with a record, and not of all that are under way. A change may
+// have changed half of what it was to change, so the state is given up.
+func (c *call) attempt() (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if c.kind != use {
+				c.dec.Broken = err
+			}
+		}
+	}()
+	return c.carryOut()
 }
 
 func (c *call) carryOut() (any, error) {

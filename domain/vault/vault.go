@@ -8,6 +8,7 @@
 package vault
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -126,6 +127,15 @@ type Decision struct {
 	noted     int
 	wipe      func()
 	materials map[string]*envelope.Material
+}
+
+// Defect is why the call failed through no fault of its caller, nil otherwise. It is
+// for those who run the vault; the caller and the record do not have it.
+func (d *Decision) Defect() error {
+	if f := d.reply.Fault; f != nil && f.Status() >= 500 {
+		return errors.Unwrap(f)
+	}
+	return nil
 }
 
 // Release gives the reply for a receipt. It is the only way out for anything that

@@ -254,6 +254,9 @@ func (e *Engine) release() {
 	for r := range e.releases {
 		e.publish(r)
 		for _, t := range r.tickets {
+			if cause := t.decision.Defect(); cause != nil && e.cfg.Defect != nil {
+				e.cfg.Defect(t.req.Service+":"+t.req.Operation, t.req.ID, cause)
+			}
 			if len(t.decision.Erase) > 0 {
 				e.erasures <- erasure{t, r.seq}
 				continue

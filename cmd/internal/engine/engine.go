@@ -53,6 +53,9 @@ type Config struct {
 	// credentials may have been revoked. It runs after the records are on disk.
 	Changed func([]event.Event)
 	Observe func(eventstore.Commitment)
+	// Defect, if set, is told why a call failed that is recorded as an internal failure:
+	// its caller learns nothing of the cause.
+	Defect func(operation, requestID string, cause error)
 
 	// Trail, if set, answers the operations that ask for records.
 	Trail Trail
@@ -153,6 +156,15 @@ func (e *Engine) Read(fn func(*vault.State)) {
 	fn(e.state)
 }
 
+// consult asks the domain what a call needs before it is decided. Code that panics
+// needs nothing: the decision meets the same defect, and records it.
+func (e *Engine) consult(ask func(*vault.State, *vault.Env)) {
+	defer func() { _ = recover() }()
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	ask(e.state, e.env())
+}
+
 // Authenticate checks long-term or temporary credentials as a connection
 // presents them, against the state as it is now.
 func (e *Engine) Authenticate(accessKey, secret, token string) (identity.Credential, *identity.Actor, error) {
@@ -198,9 +210,8 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 		return
 	}
 	if req.Prepared == nil && vault.AsksKey(req.Service, req.Operation) {
-		e.mu.RLock()
-		spec, ok := vault.NeedsKey(e.state, req, e.env())
-		e.mu.RUnlock()
+		spec, ok := "", false
+		e.consult(func(st *vault.State, env *vault.Env) { spec, ok = vault.NeedsKey(st, req, env) })
 		if ok {
 			e.withKey(spec, req, done)
 			return
@@ -213,10 +224,7 @@ func (e *Engine) Do(req *vault.Request, done func(vault.Reply)) {
 	subject := eventstore.State
 	if !vault.ChangesState(req) {
 		subject = eventstore.Use
-		e.mu.RLock()
-		err := t.decide(e)
-		e.mu.RUnlock()
-		if err != nil {
+		if err := t.decideUse(e); err != nil {
 			t.fail(err)
 			return
 		}

@@ -29,9 +29,9 @@ const (
 func (e *Engine) withEvidence(req *vault.Request, done func(vault.Reply)) {
 	e.setAsideWith(req, done, func(ctx context.Context, with *vault.Request) (release func(), err error) {
 		with.Evidence = [][]byte{}
-		e.mu.RLock()
-		want, ok := vault.NeedsEvidence(e.state, req, e.env())
-		e.mu.RUnlock()
+		var want vault.Evidence
+		ok := false
+		e.consult(func(st *vault.State, env *vault.Env) { want, ok = vault.NeedsEvidence(st, req, env) })
 		if !ok {
 			return nil, nil
 		}

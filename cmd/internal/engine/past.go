@@ -119,9 +119,8 @@ func (e *Engine) asksPast(req *vault.Request) bool {
 	if req.Service != "keytrail" {
 		return false
 	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	_, ok := vault.NeedsPast(e.state, req, e.env())
+	ok := false
+	e.consult(func(st *vault.State, env *vault.Env) { _, ok = vault.NeedsPast(st, req, env) })
 	return ok
 }
 
@@ -135,9 +134,9 @@ func (e *Engine) withPast(req *vault.Request, done func(vault.Reply)) {
 // not be replayed is empty: the call is refused and recorded.
 func (e *Engine) addPast(ctx context.Context, with *vault.Request) (release func(), err error) {
 	with.Past = &vault.Past{Problem: "There is no such position in the log."}
-	e.mu.RLock()
-	q, ok := vault.NeedsPast(e.state, with, e.env())
-	e.mu.RUnlock()
+	var q vault.PastQuery
+	ok := false
+	e.consult(func(st *vault.State, env *vault.Env) { q, ok = vault.NeedsPast(st, with, env) })
 	if !ok {
 		return nil, nil
 	}

@@ -99,6 +99,14 @@ func (t *ticket) decide(e *Engine) error {
 	return t.lines.encode(t.decision.Records)
 }
 
+// decideUse is decide on the state as it is now. The lock is given back also by code
+// that panics: an edge may live on after it.
+func (t *ticket) decideUse(e *Engine) error {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return t.decide(e)
+}
+
 // stale reports whether the state has moved since the decision.
 func (t *ticket) stale(e *Engine) bool {
 	return t.epoch != e.epoch || t.decision.Revision != e.state.Revision

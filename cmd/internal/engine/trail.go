@@ -26,9 +26,9 @@ const catchUp = 5 * time.Second
 func (e *Engine) withTrail(req *vault.Request, done func(vault.Reply)) {
 	e.setAside(req, done, func(ctx context.Context, with *vault.Request) error {
 		with.Trail = &vault.TrailAnswer{}
-		e.mu.RLock()
-		q, ok := vault.NeedsTrail(e.state, req, e.env())
-		e.mu.RUnlock()
+		var q vault.TrailQuery
+		ok := false
+		e.consult(func(st *vault.State, env *vault.Env) { q, ok = vault.NeedsTrail(st, req, env) })
 		if !ok {
 			return nil
 		}
