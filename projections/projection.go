@@ -104,8 +104,10 @@ func (r *Runner) Restart(last uint64) bool {
 	return true
 }
 
-// empty carries out what Restart asked for. It is tried again until it succeeds.
+// empty carries out what Restart asked for. It is tried again until it succeeds. Who
+// asks how far the view has come must not be told of what is being thrown away.
 func (r *Runner) empty(ctx context.Context) error {
+	r.advance(0)
 	if err := r.view.Reset(ctx); err != nil {
 		return fmt.Errorf("rebuild: empty the view: %w", err)
 	}

@@ -243,3 +243,38 @@ func TestRestartWhileFollowing(t *testing.T) {
 		}
 	}
 }
+
+// watchedReset is a list that tells when it is emptied.
+type watchedReset struct {
+	*list
+	reset func()
+}
+
+func (l watchedReset) Reset(ctx context.Context) error {
+	l.reset()
+	return l.list.Reset(ctx)
+}
+
+// TestNobodyIsToldOfWhatIsThrownAway: a reader who asks how far a view has come, and
+// then reads it, does not take an empty view for a complete one.
+func TestNobodyIsToldOfWhatIsThrownAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWriter(t)
+		w.append(5)
+		var r *projections.Runner
+		at := uint64(99)
+		r = projections.NewRunner(w.log, watchedReset{&list{}, func() { at = r.Applied() }}, func(err error) { t.Error(err) })
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { _ = r.Run(ctx) }()
+		if err := r.Await(ctx, w.last); err != nil {
+			t.Fatal(err)
+		}
+		r.Restart(w.last)
+		synctest.Wait()
+		if at != 0 || r.Applied() != w.last || r.Status().Rebuilding {
+			t.Errorf("while it was emptied the view was told to be at %d; now at %d", at, r.Applied())
+		}
+		stop()
+		synctest.Wait()
+	})
+}

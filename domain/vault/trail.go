@@ -23,6 +23,7 @@ type TrailQuery struct {
 	Ascending    bool             // oldest first
 	Limit        int              // records, rows or actors
 	Actors       bool             // who made the calls, rather than the calls
+	Held         uint64           // stream sequence of the last commit that the answer must take in: a view that does not hold it has no answer
 	SQL          string           // a SELECT over the account's events: only Account, Limit and what names the log count
 }
 

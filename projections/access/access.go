@@ -35,9 +35,8 @@ type Options struct {
 	Observe func(error)
 }
 
-// View implements projections.View and vault.Accesses. What it answers may be
-// asked concurrently with everything else; Apply, Reset and Close are for one
-// goroutine at a time.
+// View implements projections.View. Accesses may be asked concurrently with everything
+// else; Apply, Reset and Close are for one goroutine at a time.
 type View struct {
 	log     eventstore.Log
 	options Options
@@ -204,11 +203,26 @@ func (v *View) Close() {
 	}
 }
 
-// Key implements vault.Accesses.
-func (v *View) Key(id string) (vault.KeyUse, bool) {
+// Accesses is what the view knows. It goes on to learn, but a view that is emptied
+// afterwards, to be built again, takes nothing from it: a call that is decided on it
+// would else be told that a key was never used.
+func (v *View) Accesses() vault.Accesses {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	u := v.keys[id]
+	return held{&v.mu, v.entries}
+}
+
+// held implements vault.Accesses.
+type held struct {
+	mu *sync.RWMutex
+	*entries
+}
+
+// Key implements vault.Accesses.
+func (h held) Key(id string) (vault.KeyUse, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	u := h.keys[id]
 	if u == nil {
 		return vault.KeyUse{}, false
 	}
@@ -216,10 +230,10 @@ func (v *View) Key(id string) (vault.KeyUse, bool) {
 }
 
 // Secret implements vault.Accesses. The time is the beginning of a day.
-func (v *View) Secret(arn string) (time.Time, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	r, ok := v.secrets[arn]
+func (h held) Secret(arn string) (time.Time, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	r, ok := h.secrets[arn]
 	if !ok {
 		return time.Time{}, false
 	}
@@ -227,11 +241,11 @@ func (v *View) Secret(arn string) (time.Time, bool) {
 }
 
 // SecretVersion implements vault.Accesses. The time is the beginning of a day.
-func (v *View) SecretVersion(arn, version string) (time.Time, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
+func (h held) SecretVersion(arn, version string) (time.Time, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	hash := hashOf([]byte(version))
-	for _, on := range v.secrets[arn] {
+	for _, on := range h.secrets[arn] {
 		if on.version == hash {
 			return beginning(on.day), true
 		}
@@ -242,17 +256,17 @@ func (v *View) SecretVersion(arn, version string) (time.Time, bool) {
 func beginning(day int32) time.Time { return time.Unix(int64(day)*secondsOfDay, 0).UTC() }
 
 // AccessKey implements vault.Accesses.
-func (v *View) AccessKey(id string) (vault.CredentialUse, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.accessKeys[id].shown()
+func (h held) AccessKey(id string) (vault.CredentialUse, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.accessKeys[id].shown()
 }
 
 // Role implements vault.Accesses.
-func (v *View) Role(id string) (vault.CredentialUse, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.roles[id].shown()
+func (h held) Role(id string) (vault.CredentialUse, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.roles[id].shown()
 }
 
 func (m *made) shown() (vault.CredentialUse, bool) {

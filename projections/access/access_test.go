@@ -44,7 +44,7 @@ type world struct {
 func newWorld(t testing.TB, o access.Options) *world {
 	w := &world{Vault: vaulttest.New(t), t: t, log: memlog.NewStore(memlog.Options{}).Open()}
 	w.view = access.Open(context.Background(), w.log, o)
-	w.Accesses = func() vault.Accesses { w.follow(); return w.view }
+	w.Accesses = func() vault.Accesses { w.follow(); return w.view.Accesses() }
 	return w
 }
 
@@ -345,10 +345,10 @@ func TestLastAccessedVersions(t *testing.T) {
 		t.Errorf("after the purge: %s", got)
 	}
 	w.follow()
-	if at, ok := w.view.Secret(arn); !ok || at.Format("01-02") != "11-25" {
+	if at, ok := w.view.Accesses().Secret(arn); !ok || at.Format("01-02") != "11-25" {
 		t.Errorf("the secret was read at %v", at)
 	}
-	if _, ok := w.view.SecretVersion(arn, token(1)); ok {
+	if _, ok := w.view.Accesses().SecretVersion(arn, token(1)); ok {
 		t.Error("a version that is gone has a day")
 	}
 }
@@ -365,10 +365,10 @@ func TestForgets(t *testing.T) {
 	admin.Call("secretsmanager:GetSecretValue", M{"SecretId": "s"}).OK()
 	known := func() []bool {
 		w.follow()
-		_, a := w.view.Key(k)
-		_, b := w.view.Secret(arn)
-		_, c := w.view.AccessKey(bob.Credential.AccessKey)
-		_, d := w.view.Role(role.ID)
+		_, a := w.view.Accesses().Key(k)
+		_, b := w.view.Accesses().Secret(arn)
+		_, c := w.view.Accesses().AccessKey(bob.Credential.AccessKey)
+		_, d := w.view.Accesses().Role(role.ID)
 		return []bool{a, b, c, d}
 	}
 	if got := known(); !slices.Equal(got, []bool{true, true, true, true}) {
@@ -449,4 +449,24 @@ func FuzzApply(f *testing.F) {
 			t.Errorf("after a restart:\n%q\nread anew:\n%q", first, second)
 		}
 	})
+}
+
+// TestAccessesOutliveTheView: a call that was given what a complete view knows is not
+// decided on one that is emptied to be built again.
+func TestAccessesOutliveTheView(t *testing.T) {
+	w := newWorld(t, access.Options{})
+	admin := w.User("admin", vaulttest.Administrator)
+	k := admin.Call("kms:CreateKey", nil).OK()["KeyMetadata"].(map[string]any)["KeyId"].(string)
+	admin.Call("kms:Encrypt", map[string]any{"KeyId": k, "Plaintext": "YQ=="}).OK()
+	w.follow()
+	before := w.view.Accesses()
+	if err := w.view.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := before.Key(k); !ok {
+		t.Error("the use is forgotten by who asked before")
+	}
+	if _, ok := w.view.Accesses().Key(k); ok {
+		t.Error("the view is not empty")
+	}
 }

@@ -22,26 +22,26 @@ import (
 // answers is all that a view can be asked about a vault.
 func answers(w *world, v *access.View) (text string) {
 	for _, k := range w.State.Keys.KeysAfter(vaulttest.Account, 0) {
-		u, ok := v.Key(k.ID)
+		u, ok := v.Accesses().Key(k.ID)
 		text += fmt.Sprintln(k.ID, u, ok)
 	}
 	for _, s := range w.State.Secrets.After(vaulttest.Account, 0) {
-		at, ok := v.Secret(s.ARN)
+		at, ok := v.Accesses().Secret(s.ARN)
 		text += fmt.Sprintln(s.ARN, at, ok)
 		for i := range s.Versions() {
-			at, ok := v.SecretVersion(s.ARN, s.Versions()[i].ID())
+			at, ok := v.Accesses().SecretVersion(s.ARN, s.Versions()[i].ID())
 			text += fmt.Sprintln(i, at, ok)
 		}
 	}
 	a := w.State.Identities.Account(vaulttest.Account)
 	for u := range a.Users.After("") {
 		for _, k := range u.AccessKeys() {
-			c, ok := v.AccessKey(k.ID)
+			c, ok := v.Accesses().AccessKey(k.ID)
 			text += fmt.Sprintln(k.ID, c, ok)
 		}
 	}
 	for r := range a.Roles.After("") {
-		c, ok := v.Role(r.ID)
+		c, ok := v.Accesses().Role(r.ID)
 		text += fmt.Sprintln(r.ID, c, ok)
 	}
 	return text

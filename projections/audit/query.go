@@ -18,7 +18,10 @@ import (
 // megabyte.
 const answerBytes = 600 << 10
 
-var errClosed = errors.New("audit: the view is closed")
+var (
+	errClosed = errors.New("audit: the view is closed")
+	errBehind = errors.New("audit: the view does not hold what was asked about")
+)
 
 // Query answers from the records that the view holds. Its errors are those of the
 // database and the log, and of ctx.
@@ -34,6 +37,9 @@ func (v *View) query(ctx context.Context, q *vault.TrailQuery) (*vault.TrailAnsw
 	m, err := v.moment()
 	if err != nil {
 		return nil, err
+	}
+	if m.seen < q.Held {
+		return nil, fmt.Errorf("%w: it is at sequence %d, the question at %d", errBehind, m.seen, q.Held)
 	}
 	if last, ok := m.last(); ok {
 		q.Through = min(q.Through, last)

@@ -14,6 +14,7 @@ type moment struct {
 	stmt   *sql.Stmt // reads a part by its row
 	blocks []summary
 	tail   *block
+	seen   uint64 // sequence of the last commit
 }
 
 func (v *View) moment() (*moment, error) {
@@ -22,7 +23,7 @@ func (v *View) moment() (*moment, error) {
 	if v.db == nil {
 		return nil, errClosed
 	}
-	return &moment{view: v, db: v.db, stmt: v.read, blocks: v.blocks, tail: v.tail.block()}, nil
+	return &moment{view: v, db: v.db, stmt: v.read, blocks: v.blocks, tail: v.tail.block(), seen: v.seen}, nil
 }
 
 // last is the n of the last record; none = false.

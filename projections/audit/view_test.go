@@ -348,3 +348,29 @@ func TestLogChangedBelow(t *testing.T) {
 		t.Errorf("answered with %d records", len(a.Records))
 	}
 }
+
+// TestBehindIsNoAnswer: a view that does not hold the commit that a question is about,
+// as when it was emptied meanwhile, does not answer with what it holds.
+func TestBehindIsNoAnswer(t *testing.T) {
+	w := newWritten(t, 5).write(300, 100)
+	v := w.newView()
+	last, err := v.Cursor(t.Context())
+	check(t, err)
+	for _, sql := range []string{"", "SELECT count(*) FROM events"} {
+		q := query(mine)
+		q.SQL, q.Held = sql, last
+		if _, err := v.Query(t.Context(), q); err != nil {
+			t.Errorf("%q: %v", sql, err)
+		}
+		q.Held = last + 1
+		if a, err := v.Query(t.Context(), q); err == nil {
+			t.Errorf("%q: answered with %d records", sql, len(a.Records))
+		}
+	}
+	check(t, v.Reset(t.Context()))
+	q := query(mine)
+	q.Held = last
+	if a, err := v.Query(t.Context(), q); err == nil {
+		t.Errorf("an empty view answered with %d records", len(a.Records))
+	}
+}

@@ -9,9 +9,10 @@ import (
 
 // Access is the view of who used what last, kept in memory beside the write path.
 type Access interface {
-	// Accesses is what the view knows.
+	// Accesses is what the view knows, also when it is emptied afterwards.
 	Accesses() vault.Accesses
-	// Applied is the sequence of the last commit that the view holds.
+	// Applied is the sequence of the last commit that the view holds: 0 before it is
+	// emptied.
 	Applied() uint64
 	// Await returns when the view holds the commit seq, or with the error of ctx.
 	Await(ctx context.Context, seq uint64) error
@@ -51,7 +52,9 @@ func (e *Engine) withAccesses(req *vault.Request, done func(vault.Reply)) {
 		defer func() { <-e.watchers }()
 		soon, cancel := context.WithTimeout(context.Background(), catchUp)
 		defer cancel()
-		if e.cfg.Access.Await(soon, seq) != nil {
+		err := e.cfg.Access.Await(soon, seq)
+		// The view may have been emptied meanwhile: Applied says so after what it held.
+		if with.Accesses = e.cfg.Access.Accesses(); err != nil || e.cfg.Access.Applied() < seq {
 			with.Accesses = vault.NoAccesses
 		}
 		e.Do(&with, done)

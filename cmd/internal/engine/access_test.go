@@ -28,7 +28,7 @@ type followed struct {
 	view *access.View
 }
 
-func (f followed) Accesses() vault.Accesses { return f.view }
+func (f followed) Accesses() vault.Accesses { return f.view.Accesses() }
 
 // TestAccessesSeeWhatWasAnswered has many callers use keys and ask at once for the
 // last use: each sees its own, or a later one. When nothing follows the log any

@@ -129,6 +129,7 @@ func (e *Engine) lookedUp(ctx context.Context, q vault.TrailQuery) (lines [][]by
 	if e.cfg.Trail.Await(soon, last) != nil {
 		return nil, false
 	}
+	q.Held = last
 	for more := true; more; {
 		answer, err := e.cfg.Trail.Query(ctx, q)
 		if err != nil {

@@ -41,6 +41,7 @@ func (e *Engine) withTrail(req *vault.Request, done func(vault.Reply)) {
 		if e.cfg.Trail.Await(soon, last) != nil {
 			return nil // the call says that there is no answer at present
 		}
+		q.Held = last // it may be emptied between Await and here
 		answer, err := e.cfg.Trail.Query(ctx, q)
 		if err != nil {
 			return nil

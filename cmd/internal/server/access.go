@@ -42,7 +42,7 @@ func (a *accesses) Await(ctx context.Context, seq uint64) error {
 // Accesses is what the view knows.
 func (a *accesses) Accesses() vault.Accesses {
 	if v := a.view.Load(); v != nil {
-		return v.View
+		return v.View.Accesses()
 	}
 	return vault.NoAccesses
 }
