@@ -1,6 +1,7 @@
 package natsapi
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,10 +39,16 @@ func (s *Service) reply(j *job, r vault.Reply) {
 		m.set(micro.ErrorCodeHeader, strconv.Itoa(r.Fault.Status()))
 		m.set(micro.ErrorHeader, headerText(string(r.Fault.Code)+": "+r.Fault.Message))
 	}
-	s.endpoint(j.service).count(time.Since(j.arrived), r.Fault)
 	// A connection that is closed takes nothing: then nobody hears us any more.
-	_ = s.responder.PublishMsg(&m.msg)
+	err := s.responder.PublishMsg(&m.msg)
 	m.free()
+	if errors.Is(err, nats.ErrMaxPayload) && r.Fault == nil {
+		s.inFlight.begin()
+		s.reply(j, vault.Reply{RequestID: r.RequestID, Receipt: r.Receipt, Fault: fault.New(fault.RequestEntityTooLarge,
+			"The call was carried out and is on the record, but its answer of %d bytes is longer than a message of these NATS servers may be. Ask for less at a time, or over HTTP.", len(r.Body))})
+		return
+	}
+	s.endpoint(j.service).count(time.Since(j.arrived), r.Fault)
 }
 
 // blank is a reply to be filled in. Publishing copies it, so that it serves again.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/keytrail/keytrail/cmd/internal/natsapi"
 	"github.com/keytrail/keytrail/cmd/internal/natsapi/client"
+	"github.com/keytrail/keytrail/domain/event"
 	"github.com/keytrail/keytrail/domain/vault"
 )
 
@@ -90,6 +91,36 @@ func TestBodyBound(t *testing.T) {
 	}
 	if n := w.stored(); n != before {
 		t.Errorf("a body beyond the bound left %d records", n-before)
+	}
+}
+
+// An answer that no message can hold is not left out in silence: the caller learns
+// that the call is on the record, and how to have less.
+func TestAnswerBound(t *testing.T) {
+	w := newWorld(t, setting{})
+	c := w.as(w.admin)
+	long := strings.Repeat("\x01", 60<<10) // six times as long in JSON
+	var names []string
+	for i := range 12 {
+		names = append(names, fmt.Sprint("long-", i))
+		w.call(c, "secretsmanager", "CreateSecret", object{"Name": names[i], "SecretString": long})
+	}
+	ask := func(names []string) error {
+		body, err := json.Marshal(object{"SecretIdList": names})
+		check(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		_, err = c.Call(ctx, "secretsmanager", "BatchGetSecretValue", body)
+		return err
+	}
+	check(t, ask(names[:4]))
+	err := ask(names)
+	if got := code(t, err); got != "RequestEntityTooLargeException" || !strings.Contains(err.Error(), "is on the record") {
+		t.Errorf("an answer beyond the bound: %v", err)
+	}
+	batches := w.recorded("secretsmanager:BatchGetSecretValue")
+	if len(batches) != 2 || batches[1].Outcome != event.OutcomeOK {
+		t.Errorf("recorded as %+v", batches)
 	}
 }
 
