@@ -29,6 +29,16 @@ func AsksProjections(service, name string) bool {
 	return service == "keytrail" && (name == "ListProjections" || name == "RebuildProjection")
 }
 
+// NeedsProjections reports whether the caller of the request may see something of the
+// views as the state is now. It is decided again when the call is.
+func NeedsProjections(st *State, req *Request, env *Env) bool {
+	c, ok := asking(st, req, env)
+	return ok && AsksProjections(req.Service, req.Operation) && c.fromManagement("keytrail:"+req.Operation) == nil
+}
+
+// errProjectionsAbsent: there is always one at least.
+var errProjectionsAbsent = fault.New(fault.ServiceUnavailable, "The views of the log cannot be asked at present. Try again.")
+
 type listProjectionsOutput struct {
 	Projections []Projection `json:"Projections"`
 }
@@ -39,7 +49,10 @@ func keytrailListProjections(c *call, _ *struct{}) (*listProjectionsOutput, erro
 	if err := c.fromManagement("keytrail:ListProjections"); err != nil {
 		return nil, err
 	}
-	return &listProjectionsOutput{append([]Projection{}, c.req.Projections...)}, nil
+	if len(c.req.Projections) == 0 {
+		return nil, errProjectionsAbsent
+	}
+	return &listProjectionsOutput{c.req.Projections}, nil
 }
 
 type rebuildProjectionInput struct {
@@ -51,6 +64,9 @@ type rebuildProjectionInput struct {
 func keytrailRebuildProjection(c *call, in *rebuildProjectionInput) (*Projection, error) {
 	if err := c.fromManagement("keytrail:RebuildProjection"); err != nil {
 		return nil, err
+	}
+	if len(c.req.Projections) == 0 {
+		return nil, errProjectionsAbsent
 	}
 	i := slices.IndexFunc(c.req.Projections, func(p Projection) bool { return p.Name == in.Name })
 	if i < 0 {

@@ -83,8 +83,7 @@ type Engine struct {
 	committer *eventstore.Committer[*ticket]
 	keys      *keys
 	releases  chan release
-	aside     chan struct{} // bounds how many calls are set aside
-	readers   chan struct{} // bounds how many of them are worked on at a time
+	aside     *turns        // of the calls that are set aside
 	watchers  chan struct{} // bounds how many calls wait for the view of accesses
 	stored    atomic.Uint64 // sequence of the last commit whose callers may have an answer
 	erasures  chan erasure
@@ -108,7 +107,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg.Tick = time.Second
 	}
 	e := &Engine{cfg: cfg, keys: newKeys(cfg.Root), releases: make(chan release, 4),
-		erasures: make(chan erasure, 256), readers: make(chan struct{}, maxReaders), aside: make(chan struct{}, maxAside), watchers: make(chan struct{}, maxWatchers)}
+		erasures: make(chan erasure, 256), aside: newTurns(maxReaders, maxAside, maxAsideOf), watchers: make(chan struct{}, maxWatchers)}
 	e.committer = eventstore.NewCommitter[*ticket](cfg.Log, cfg.Head, (*bridge)(e),
 		eventstore.CommitterOptions{Queue: cfg.Queue, Observe: cfg.Observe, Seat: cfg.Seat, Claim: cfg.Claim})
 	err := (*bridge)(e).fit(ctx)

@@ -15,7 +15,8 @@ import (
 // asking a view, making a key. Two at a time leave the processor to the others; as
 // many more as a busy caller has connections wait for their turn.
 const (
-	maxAside     = 128
+	maxAside     = 256
+	maxAsideOf   = 64 // of one account
 	maxReaders   = 2
 	turnTimeout  = 10 * time.Second
 	readTimeout  = 20 * time.Second
@@ -68,24 +69,22 @@ func (e *Engine) setAside(req *vault.Request, done func(vault.Reply), work func(
 // call will not be decided again.
 func (e *Engine) setAsideWith(req *vault.Request, done func(vault.Reply), work func(context.Context, *vault.Request) (release func(), err error)) {
 	throttled := vault.Reply{RequestID: req.ID, Fault: refusal(eventstore.ErrQueueFull)}
-	select {
-	case e.aside <- struct{}{}:
-	default:
+	account := "" // of those whose credential stands no more
+	if actor, err := e.Resolve(req.Credential); err == nil {
+		account = actor.Principal.Account
+	}
+	turn, ok := e.aside.enter(account)
+	if !ok {
 		done(throttled)
 		return
 	}
 	with := *req
 	go func() {
-		defer func() { <-e.aside }()
-		turn := time.NewTimer(turnTimeout)
-		defer turn.Stop()
-		select {
-		case e.readers <- struct{}{}:
-		case <-turn.C:
+		if !e.aside.come(account, turn, turnTimeout) {
 			done(throttled)
 			return
 		}
-		defer func() { <-e.readers }()
+		defer e.aside.leave()
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()
 		release, err := work(ctx, &with)

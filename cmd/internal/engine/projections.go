@@ -15,11 +15,19 @@ type Projections interface {
 	Rebuild(name string, last uint64)
 }
 
-// withProjections adds what the call shows of the views.
+// withProjections adds what the call shows of the views. A call that may not see it,
+// or for which they cannot be asked, goes on without, to be refused and recorded.
 func (e *Engine) withProjections(req *vault.Request, done func(vault.Reply)) {
 	e.setAside(req, done, func(ctx context.Context, with *vault.Request) error {
-		list, err := e.cfg.Projections.Projections(ctx)
-		with.Projections = append([]vault.Projection{}, list...)
-		return err
+		with.Projections = []vault.Projection{}
+		may := false
+		e.consult(func(st *vault.State, env *vault.Env) { may = vault.NeedsProjections(st, req, env) })
+		if !may {
+			return nil
+		}
+		if list, err := e.cfg.Projections.Projections(ctx); err == nil {
+			with.Projections = append(with.Projections, list...)
+		}
+		return nil
 	})
 }
