@@ -140,6 +140,25 @@ type simulation struct {
 	custom   bool        // the state has no say
 }
 
+// simulatedWork bounds how many statements one answer looks at: some tenths of a
+// second, in which no change of state is decided. Where policies are long, a page is
+// short.
+const simulatedWork = 250_000
+
+func (s *simulation) page() int {
+	statements := 1
+	if s.resource != nil {
+		statements += s.resource.Statements()
+	}
+	if b := s.as.actor.Boundary; b != nil {
+		statements += b.Policy.Statements()
+	}
+	for i := range s.as.actor.Identity {
+		statements += s.as.actor.Identity[i].Policy.Statements()
+	}
+	return max(1, simulatedWork/statements)
+}
+
 // lastPart is the name at the end of a path.
 func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
@@ -152,7 +171,11 @@ func (c *call) simulate(actor *identity.Actor, in *simulateCustomInput, custom b
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
-	from, to, more, err := positions(in.Marker, in.MaxItems, len(in.ActionNames)*len(resources))
+	limit := in.MaxItems
+	if limit == 0 {
+		limit = iamPageSize
+	}
+	from, to, more, err := positions(in.Marker, min(limit, s.page()), len(in.ActionNames)*len(resources))
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +196,6 @@ func positions(marker string, limit, n int) (from, to int, more iamMore, err err
 		if from, err = strconv.Atoi(marker); err != nil || from < 0 || from > n {
 			return 0, 0, more, fault.New(fault.ValidationError, "Invalid Marker.")
 		}
-	}
-	if limit == 0 {
-		limit = iamPageSize
 	}
 	if to = min(from+limit, n); to < n {
 		more = iamMore{IsTruncated: true, Marker: strconv.Itoa(to)}
