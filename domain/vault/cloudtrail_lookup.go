@@ -17,6 +17,10 @@ func init() {
 // itself; AWS has both.
 const maxLookup = 50
 
+// maxAttributes bounds the conditions, each of which every record is held against.
+// Ours: AWS has one.
+const maxAttributes = 10
+
 type lookupEventsInput struct {
 	LookupAttributes []lookupAttribute `json:"LookupAttributes"`
 	StartTime        *shape.Timestamp  `json:"StartTime"`
@@ -66,6 +70,9 @@ func lookupQuery(c *call, in *lookupEventsInput) (TrailQuery, error) {
 		if q.Limit = *in.MaxResults; q.Limit < 1 || q.Limit > maxLookup {
 			return q, fault.New(fault.InvalidMaxResultsException, "MaxResults is %d; it must be between 1 and %d.", q.Limit, maxLookup)
 		}
+	}
+	if len(in.LookupAttributes) > maxAttributes {
+		return q, fault.New(fault.InvalidLookupAttributesException, "There are %d lookup attributes; there may be %d.", len(in.LookupAttributes), maxAttributes)
 	}
 	for _, a := range in.LookupAttributes {
 		field, ok := lookupFields[a.Key]
