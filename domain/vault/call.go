@@ -114,17 +114,15 @@ func (c *call) carryOut() (any, error) {
 			c.kind = change
 		}
 	}
-	if op != nil && op.kind == internal {
-		if c.req.Credential != (identity.Credential{}) {
-			return nil, unknownOperation(c.req.Service, c.req.Operation)
-		}
+	hidden := op != nil && op.kind == internal
+	if hidden && c.req.Credential == (identity.Credential{}) {
 		c.rec.Who = event.Who{Type: "AWSService", ID: "keytrail"}
 		return op.run(c, op, c.req.Body)
 	}
 	if err := c.authenticate(); err != nil {
 		return nil, err
 	}
-	if op == nil {
+	if op == nil || hidden {
 		return nil, unknownOperation(c.req.Service, c.req.Operation)
 	}
 	return op.run(c, op, c.req.Body)

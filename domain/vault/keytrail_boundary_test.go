@@ -49,3 +49,19 @@ func TestWhoCanTellsNothingOfAnotherAccountsPolicies(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenOperationsAreOnTheCallersRecord: who calls what only the vault itself
+// calls is told that there is no such operation, in a record of its own account.
+func TestHiddenOperationsAreOnTheCallersRecord(t *testing.T) {
+	v := vaulttest.New(t)
+	caller := v.User("caller", vaulttest.Administrator)
+	for _, operation := range []string{"keytrail:RefuseConnections", "kms:DeleteKey", "kms:RotateKey", "kms:DeleteExpiredKeyMaterial", "secretsmanager:EndSecretVersionDelete"} {
+		o := caller.Call(operation, m{"KeyId": "x", "Count": 1})
+		if o.Reply.Fault == nil || o.Record().Outcome == event.OutcomeOK || o.Decision.Changed {
+			t.Errorf("%s: %v", operation, o.Reply.Fault)
+		}
+		if r := o.Record(); r.Who.ARN != caller.ARN || r.Who.Account != vaulttest.Account || r.Params != nil {
+			t.Errorf("%s is recorded of %+v with %s", operation, r.Who, r.Params)
+		}
+	}
+}
