@@ -29,6 +29,8 @@ type connection struct {
 	origin origin
 	since  time.Time
 	tails  bool // may subscribe to the account's live records
+	// announced: that it does so is on the record. Guarded by callers.mu.
+	announced bool
 }
 
 // caller is one access key with its connections. The credential of a session,
@@ -42,7 +44,8 @@ type caller struct {
 
 // callers is who is connected.
 type callers struct {
-	tails atomic.Int64 // connections that may tail; read without the lock
+	tails  atomic.Int64 // connections that may tail; read without the lock
+	silent atomic.Int64 // those of them that have not said that they do
 
 	mu           sync.RWMutex
 	byAccessKey  map[string]*caller
@@ -72,6 +75,7 @@ func (s *callers) add(c *connection, credential identity.Credential, account str
 	s.byConnection[c.id] = c
 	if c.tails {
 		s.tails.Add(1)
+		s.silent.Add(1)
 	}
 	return true
 }
@@ -90,6 +94,9 @@ func (s *callers) remove(ids ...connectionID) {
 		delete(c.caller.connections, id)
 		if c.tails {
 			s.tails.Add(-1)
+			if !c.announced {
+				s.silent.Add(-1)
+			}
 		}
 		if len(c.caller.connections) == 0 {
 			delete(s.byAccessKey, c.caller.credential.AccessKey)

@@ -140,7 +140,7 @@ func (s *Service) reconcile(ctx context.Context, c *Callout, age time.Duration) 
 	present, answered := map[connectionID]bool{}, map[string]bool{}
 	for offset := 0; ; offset += page {
 		more := false
-		err := c.connections(ctx, offset, func(r *server.ServerAPIConnzResponse) {
+		err := c.connections(ctx, server.ConnzOptions{Offset: offset, Limit: page}, func(r *server.ServerAPIConnzResponse) {
 			answered[r.Server.ID] = true
 			more = more || len(r.Data.Conns) == page
 			for _, conn := range r.Data.Conns {
@@ -165,8 +165,9 @@ func (s *Service) reconcile(ctx context.Context, c *Callout, age time.Duration) 
 }
 
 // connections asks all servers for a page of their clients.
-func (c *Callout) connections(ctx context.Context, offset int, each func(*server.ServerAPIConnzResponse)) error {
-	body, err := json.Marshal(server.ConnzOptions{Account: natslog.AccountClients, Username: true, Offset: offset, Limit: page})
+func (c *Callout) connections(ctx context.Context, page server.ConnzOptions, each func(*server.ServerAPIConnzResponse)) error {
+	page.Account, page.Username = natslog.AccountClients, true
+	body, err := json.Marshal(page)
 	if err != nil {
 		return err
 	}

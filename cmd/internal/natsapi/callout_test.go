@@ -158,6 +158,19 @@ func TestCallout(t *testing.T) {
 		}
 	})
 
+	t.Run("watchers", func(t *testing.T) {
+		c, err := o.connect(o.admin)
+		check(t, err)
+		defer c.Close()
+		seen, err := c.Conn().SubscribeSync("keytrail.live." + account + ".keytrail.TailRecords.ok")
+		check(t, err)
+		m, err := seen.NextMsg(30 * time.Second)
+		check(t, err)
+		if !strings.Contains(string(m.Data), o.admin.id) || !strings.Contains(string(m.Data), `{"subjects":["`+seen.Subject+`"]}`) {
+			t.Errorf("recorded as %s", m.Data)
+		}
+	})
+
 	t.Run("session", func(t *testing.T) {
 		trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}}`, account)
 		role := o.call(admin, "iam", "CreateRole", object{"RoleName": "role", "AssumeRolePolicyDocument": trust})["Role"].(object)

@@ -50,6 +50,12 @@ func (s *Service) Stored(p engine.Published) {
 				}
 				line = whole
 			}
+			if s.options.Server != nil && s.callers.silent.Load() > 0 {
+				select {
+				case s.watch <- struct{}{}:
+				default:
+				}
+			}
 			select {
 			case s.live <- liveRecord{subject, line}:
 			default:

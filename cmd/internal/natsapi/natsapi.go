@@ -60,6 +60,7 @@ type Service struct {
 	refusals  *refusals.Recorder
 	live      chan liveRecord
 	missed    atomic.Uint64 // live records that were dropped
+	watch     chan struct{} // somebody may have begun to watch
 
 	// management is the id of the management account, which never changes; set before
 	// the first connection that may tail is let in.
@@ -94,7 +95,7 @@ func New(responder *nats.Conn, auth *Authenticator, o Options) *Service {
 	o.Version = semantic(o.Version)
 	s := &Service{
 		options: o, responder: responder, auth: auth, callers: newCallers(), stats: newStats(append(vault.Services(), auditService)),
-		review: make(chan struct{}, 1), unknown: make(chan struct{}, 1), live: make(chan liveRecord, liveLength),
+		review: make(chan struct{}, 1), unknown: make(chan struct{}, 1), live: make(chan liveRecord, liveLength), watch: make(chan struct{}, 1),
 	}
 	s.refusals = refusals.New("nats", o.RefuseEvery, o.Now, s.record)
 	return s
@@ -120,6 +121,7 @@ func (s *Service) Serve(e *engine.Engine) error {
 	s.done.Go(func() { s.lookOver(running) })
 	s.done.Go(func() { s.keepBooks(running) })
 	s.done.Go(func() { s.publishLive(running) })
+	s.done.Go(func() { s.keepWatch(running) })
 	if err := s.subscribe(); err != nil {
 		return errors.Join(fmt.Errorf("natsapi: serve: %w", err), s.Close())
 	}

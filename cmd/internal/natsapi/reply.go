@@ -49,6 +49,9 @@ func (s *Service) reply(j *job, r vault.Reply) {
 		return
 	}
 	s.endpoint(j.service).count(time.Since(j.arrived), r.Fault)
+	if r.Fault == nil {
+		s.announced(&j.address)
+	}
 }
 
 // blank is a reply to be filled in. Publishing copies it, so that it serves again.

@@ -17,7 +17,7 @@ import (
 // runs in one goroutine; when it is too slow, records are dropped: the log has
 // them all.
 func (c *Client) Tail(ctx context.Context, fn func(line []byte)) (stop func(), err error) {
-	account, err := c.account(ctx)
+	account, err := c.announce(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("tail: %w", err)
 	}
@@ -45,17 +45,19 @@ func (c *Client) Tail(ctx context.Context, fn func(line []byte)) (stop func(), e
 	return stop, nil
 }
 
-func (c *Client) account(ctx context.Context) (string, error) {
-	reply, err := c.Call(ctx, "sts", "GetCallerIdentity", nil)
+// announce puts on the record that this caller begins to watch, and learns whose
+// records.
+func (c *Client) announce(ctx context.Context) (account string, err error) {
+	reply, err := c.Call(ctx, "keytrail", "TailRecords", nil)
 	if err != nil {
 		return "", err
 	}
 	var who struct{ Account string }
 	if err := json.Unmarshal(reply.Body, &who); err != nil {
-		return "", fmt.Errorf("sts GetCallerIdentity: %w", err)
+		return "", fmt.Errorf("keytrail TailRecords: %w", err)
 	}
 	if who.Account == "" {
-		return "", errors.New("sts GetCallerIdentity: the reply names no account")
+		return "", errors.New("keytrail TailRecords: the reply names no account")
 	}
 	return who.Account, nil
 }
