@@ -147,7 +147,7 @@ func (r *lineReader) line(ctx context.Context, b *block, i int) ([]byte, error) 
 // actors counts what the search finds by who did it. A session counts as its role.
 func (m *moment) actors(ctx context.Context, q *vault.TrailQuery, answer *vault.TrailAnswer) error {
 	counted := map[string]*vault.TrailActor{}
-	names := map[string]string{} // by caller, as stored
+	names := &actorNames{account: q.Account, known: map[string]string{}}
 	found := m.scan(newSearch(q), true)
 	for {
 		h, ok, err := found.next(ctx)
@@ -157,7 +157,7 @@ func (m *moment) actors(ctx context.Context, q *vault.TrailQuery, answer *vault.
 		if !ok {
 			break
 		}
-		if err := count(counted, names, h, q.Account); err != nil {
+		if err := count(counted, names, h); err != nil {
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func (m *moment) actors(ctx context.Context, q *vault.TrailQuery, answer *vault.
 }
 
 // count takes a record into the counts of who did it.
-func count(counted map[string]*vault.TrailActor, names map[string]string, h hit, account string) error {
+func count(counted map[string]*vault.TrailActor, names *actorNames, h hit) error {
 	who, err := h.b.value(colWho, h.i)
 	if err != nil {
 		return err
@@ -191,11 +191,7 @@ func count(counted map[string]*vault.TrailActor, names map[string]string, h hit,
 	if err != nil {
 		return err
 	}
-	name, ok := names[who]
-	if !ok {
-		name = actorName(who, account)
-		names[who] = name
-	}
+	name := names.of(who)
 	a, at := counted[name], time.UnixMicro(micros).UTC()
 	if a == nil {
 		a = &vault.TrailActor{Principal: name, First: at, Last: at}
@@ -213,6 +209,27 @@ func count(counted map[string]*vault.TrailActor, names map[string]string, h hit,
 		a.Last = at
 	}
 	return nil
+}
+
+// actorNames are what callers are called, by their stored value. Roles may have had
+// millions of sessions, each a value of its own: the last ones are remembered.
+type actorNames struct {
+	account string
+	known   map[string]string
+}
+
+const mostNames = 16 << 10
+
+func (a *actorNames) of(who string) string {
+	name, ok := a.known[who]
+	if !ok {
+		if len(a.known) == mostNames {
+			clear(a.known)
+		}
+		name = actorName(who, a.account)
+		a.known[who] = name
+	}
+	return name
 }
 
 func actorName(value, account string) string {
