@@ -122,6 +122,9 @@ func (c *call) carryOut() (any, error) {
 	if err := c.authenticate(); err != nil {
 		return nil, err
 	}
+	if c.req.Unreadable != nil {
+		return nil, c.req.Unreadable
+	}
 	if op == nil || hidden {
 		return nil, unknownOperation(c.req.Service, c.req.Operation)
 	}

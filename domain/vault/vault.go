@@ -35,6 +35,9 @@ type Request struct {
 	Source     string // client address without port
 	Agent      string // user agent
 	Secure     bool   // TLS, or a connection that never left the machine
+	// Unreadable, if set, is what the edge found wrong with a request of a caller that it
+	// knows: the call is refused with it, on the record.
+	Unreadable *fault.Fault
 	// Evidence is the record lines that NeedsEvidence asked for, read from the log
 	// by the engine; EvidenceAbsent says that it could not be read.
 	Evidence       [][]byte

@@ -216,3 +216,27 @@ func TestNoiseIsSummedUp(t *testing.T) {
 	}
 
 }
+
+// TestUnreadableQueryIsRecorded: a caller that is known has every request on the
+// record, also one that cannot be read, without what was in it.
+func TestUnreadableQueryIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	for _, body := range []string{"Action=%zz", "Action=GetUser&Action=canary", strings.Repeat("canary=1&", 9000)} {
+		before := w.stored()
+		r := queryRequest("iam", "x")
+		r.body = body
+		got := w.do(w.admin, r)
+		if n := w.stored() - before; got.status != 404 || n != 1 || !strings.HasPrefix(got.header.Get("Keytrail-Receipt"), "n=") {
+			t.Fatalf("%.20s: %d, %d records, receipt %q", body, got.status, n, got.header.Get("Keytrail-Receipt"))
+		}
+		if last := w.last(); last.Outcome != "MalformedQueryString" || last.Who.AccessKey != w.admin.id || last.Op != "iam:-" || last.Params != nil {
+			t.Errorf("%.20s is recorded as %+v", body, last)
+		}
+	}
+	before := w.stored()
+	r := queryRequest("iam", "x")
+	r.body = "Action=%zz"
+	if got := w.do(credentials{id: w.admin.id, secret: "s"}, r); got.status != 403 || w.stored() != before {
+		t.Errorf("of a stranger: %d, %d records", got.status, w.stored()-before)
+	}
+}

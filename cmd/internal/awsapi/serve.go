@@ -65,9 +65,9 @@ func (s *Service) admit(r *http.Request, from *connection, rt *route) (req *vaul
 		Source: from.source, Agent: r.UserAgent(), Secure: r.TLS != nil || from.local,
 	}
 	if rt.query {
-		if req.Operation, req.Body, err = readQuery(rt.service, held.bytes, r.URL.RawQuery); err != nil {
-			held.free()
-			return nil, nil, err
+		var unreadable error
+		if req.Operation, req.Body, unreadable = readQuery(rt.service, held.bytes, r.URL.RawQuery); unreadable != nil {
+			req.Unreadable = fault.Of(unreadable)
 		}
 	}
 	return req, held, nil
