@@ -65,3 +65,37 @@ func TestHiddenOperationsAreOnTheCallersRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestCallersSeeNoStatementsOfOthers: who uses a key of another account learns that its
+// policy decided, and not which of its statements and what that is called. The owner
+// does.
+func TestCallersSeeNoStatementsOfOthers(t *testing.T) {
+	v := vaulttest.New(t)
+	owner := v.User("owner", vaulttest.Administrator)
+	stranger := v.UserOf(vaulttest.Other, "stranger", vaulttest.Administrator)
+	statement := func(sid, effect, principal string) string {
+		return `{"Sid":"` + sid + `","Effect":"` + effect + `","Principal":{"AWS":"` + principal + `"},"Action":"kms:*","Resource":"*"}`
+	}
+	key := owner.Call("kms:CreateKey", m{"Policy": `{"Version":"2012-10-17","Statement":[` + statement("Root", "Allow", vaulttest.Account) + `,` +
+		statement("HiddenAllow", "Allow", vaulttest.Other) + `]}`}).OK()["KeyMetadata"].(m)["Arn"].(string)
+	allowed := stranger.Call("kms:Encrypt", m{"KeyId": key, "Plaintext": "YQ=="})
+	allowed.OK()
+	owner.Call("kms:PutKeyPolicy", m{"KeyId": key, "PolicyName": "default", "Policy": `{"Version":"2012-10-17","Statement":[` + statement("Root", "Allow", vaulttest.Account) + `,` +
+		statement("HiddenAllow", "Allow", vaulttest.Other) + `,` + statement("HiddenDeny", "Deny", stranger.ARN) + `]}`}).OK()
+	denied := stranger.Call("kms:Encrypt", m{"KeyId": key, "Plaintext": "YQ=="})
+	for _, o := range []*vaulttest.Outcome{allowed, denied} {
+		for _, operation := range []string{"GetRecord", "ExplainRequest"} {
+			in := m{"RequestId": o.Record().Request}
+			told := string(stranger.Call("keytrail:"+operation, in).Reply.Body)
+			if !strings.Contains(told, `"key-policy"`) || strings.Contains(told, "Hidden") || strings.Contains(told, "key-policy#") || !strings.Contains(told, "inline/") {
+				t.Errorf("the caller is told by %s: %s", operation, told)
+			}
+			if told := string(owner.Call("keytrail:"+operation, in).Reply.Body); !strings.Contains(told, "key-policy#1:HiddenAllow") || strings.Contains(told, "inline/") {
+				t.Errorf("the owner is told by %s: %s", operation, told)
+			}
+		}
+		if !strings.Contains(o.Line(), "HiddenAllow") {
+			t.Errorf("the log itself has %s", o.Line())
+		}
+	}
+}

@@ -123,7 +123,9 @@ func keytrailExplainRequest(c *call, in *explainInput) (*explainOutput, error) {
 					continue
 				}
 				check, remedies := j.explain()
-				if foreign {
+				if !foreign {
+					check.By, _ = sourcesAlone(j.check, c.account)
+				} else {
 					check.By, check.More = slices.DeleteFunc(slices.Clone(check.By), ofCaller), 0
 				}
 				told.Checks = append(told.Checks, check)

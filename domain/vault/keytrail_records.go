@@ -57,8 +57,7 @@ type getRecordOutput struct {
 }
 
 // keytrailGetRecord shows records as they are stored: one by its n, or all that
-// one request left. Of a call of another account on a resource of this one it shows
-// what Seen leaves.
+// one request left. Of a call that two accounts are part in it shows what Seen leaves.
 func keytrailGetRecord(c *call, in *getRecordInput) (*getRecordOutput, error) {
 	if err := c.authorize("keytrail:GetRecord", plain("*")); err != nil {
 		return nil, err

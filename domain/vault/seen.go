@@ -32,9 +32,13 @@ func Concerned(r *event.Record, management string) []string {
 // Seen is a record as one of the accounts that it concerns may see it, as CloudTrail
 // delivers a call on a resource to the resource's owner: of a caller of another
 // account the account and the unique id, and of what was judged and changed only
-// what is the owner's. The caller's own account sees the record itself.
+// what is the owner's. The caller's own account sees the record itself, but for which
+// statements of another account's policy decided.
 func Seen(r *event.Record, account string) *event.Record {
-	if r.Who.Account == account || r.Who.Account == "" && r.Who.Type != ofService {
+	if r.Who.Account == account {
+		return seenByCaller(r)
+	}
+	if r.Who.Account == "" && r.Who.Type != ofService {
 		return r
 	}
 	seen := *r
@@ -64,6 +68,48 @@ func Seen(r *event.Record, account string) *event.Record {
 		}
 	}
 	return &seen
+}
+
+// seenByCaller is the record, or a copy of it that leaves out the statements of
+// policies of other accounts: their places and names tell what else such a policy says.
+func seenByCaller(r *event.Record) *event.Record {
+	if r.Decision == nil {
+		return r
+	}
+	var seen *event.Record
+	for i := range r.Decision.Checks {
+		by, changed := sourcesAlone(&r.Decision.Checks[i], r.Who.Account)
+		if !changed {
+			continue
+		}
+		if seen == nil {
+			copied := *r
+			copied.Decision = &event.Decision{Allowed: r.Decision.Allowed, Checks: slices.Clone(r.Decision.Checks)}
+			seen = &copied
+		}
+		seen.Decision.Checks[i].By = by
+	}
+	if seen == nil {
+		return r
+	}
+	return seen
+}
+
+// sourcesAlone names of what decided on a resource of another account the policy, and
+// not the statement.
+func sourcesAlone(check *event.Check, account string) (by []string, changed bool) {
+	if owner := accountOfARN(check.Resource); owner == "" || owner == account {
+		return check.By, false
+	}
+	for _, id := range check.By {
+		if source, _, ok := strings.Cut(id, "#"); ok && !ofCaller(id) {
+			id, changed = source, true
+		}
+		if !slices.Contains(by, id) {
+			by = append(by, id)
+		}
+	}
+	return by, changed
 }
 
 // ofCaller reports whether what decided is a policy of the caller's account: it is
