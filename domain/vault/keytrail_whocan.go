@@ -17,9 +17,13 @@ func init() {
 	define("keytrail", "WhoCan", use, keytrailWhoCan)
 }
 
-// whoCanPage is how many principals one answer considers: a few milliseconds, in
-// which no change of state is decided.
-const whoCanPage = 500
+// Bounds of what one answer considers, in which time no change of state is decided:
+// principals, a few milliseconds as a rule, and statements of their policies, some
+// tenths of a second where these are as many as IAM allows.
+const (
+	whoCanPage = 500
+	whoCanWork = 100_000
+)
 
 type whoCanInput struct {
 	Action   string `json:"Action" aws:"required,min=3,max=128,pattern=[\\w-]+:\\w+"`
@@ -164,11 +168,18 @@ func (c *call) whoCan(out *whoCanOutput, in *whoCanInput, steps []step, given ia
 	if in.MaxResults != nil {
 		page = *in.MaxResults
 	}
-	to := min(from+page, len(everybody))
-	for _, who := range everybody[from:to] {
+	to, work := min(from+page, len(everybody)), 0
+	for i, who := range everybody[from:to] {
+		if work > whoCanWork {
+			to = from + i
+			break
+		}
 		actor, ok := c.candidateActor(who)
 		if !ok {
 			continue
+		}
+		for j := range actor.Identity {
+			work += len(steps) * actor.Identity[j].Policy.Statements()
 		}
 		if answer, ok := c.couldDo(who, actor, steps, given); ok {
 			out.Principals = append(out.Principals, answer)
