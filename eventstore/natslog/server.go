@@ -32,6 +32,9 @@ const (
 	// maxPending is what may wait for a connection that reads slowly, in bytes:
 	// several of the largest answers.
 	maxPending = 64 << 20
+	// MaxSubscriptions of a connection: clients have one for all replies, or one for
+	// each call that is under way.
+	MaxSubscriptions = 4096
 	// writeDeadline is how long such a connection may take before it is closed.
 	writeDeadline = 10 * time.Second
 	// defaultReserve is what is left of the disk when appends begin to be
@@ -117,6 +120,7 @@ func StartServer(options ServerOptions) (*Server, error) {
 		JetStreamMaxStore: math.MaxInt64 / 4,
 		MaxPayload:        MaxPayload,
 		MaxPending:        maxPending,
+		MaxSubs:           MaxSubscriptions,
 		WriteDeadline:     writeDeadline,
 		// A caller that does not read its replies loses them, from three quarters of
 		// maxPending on. The server would else hold up whoever publishes to it, and

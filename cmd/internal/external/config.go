@@ -63,9 +63,9 @@ func Write(dir string, c Config) error {
 		Logins                       map[string]login
 		Keys                         []string
 		Clients, Vault, System, Auth string
-		MaxPayload                   int
+		MaxPayload, MaxSubscriptions int
 	}{
-		Config: c, Logins: map[string]login{}, MaxPayload: natslog.MaxPayload,
+		Config: c, Logins: map[string]login{}, MaxPayload: natslog.MaxPayload, MaxSubscriptions: natslog.MaxSubscriptions,
 		Clients: natslog.AccountClients, Vault: natslog.AccountVault, System: natslog.AccountSystem, Auth: natslog.AccountAuth,
 	}
 	var err error

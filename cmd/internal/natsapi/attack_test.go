@@ -3,6 +3,7 @@ package natsapi_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/keytrail/keytrail/eventstore/natslog"
 )
 
 // What somebody with valid credentials tries against somebody else. The server
@@ -304,4 +307,24 @@ func TestSecondConnect(t *testing.T) {
 		}
 	}
 	eventually(t, "the connection is forgotten", func() bool { return w.api.Figures().Connections == 0 })
+}
+
+// A caller has as many subscriptions as calls may be under way, and no more.
+func TestSubscriptionsAreBounded(t *testing.T) {
+	w := newWorld(t, setting{})
+	conn := w.raw(w.user("user"))
+	inbox := "_INBOX." + conn.Opts.User + "."
+	for i := range natslog.MaxSubscriptions + 1 {
+		_, err := conn.SubscribeSync(fmt.Sprint(inbox, i))
+		check(t, err)
+	}
+	check(t, conn.Flush())
+	select {
+	case err := <-conn.errs:
+		if !errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
+			t.Errorf("the server says %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the server takes one more")
+	}
 }
