@@ -274,25 +274,46 @@ func (t *ticket) reply(seq uint64) {
 	t.end(t.decision.Release(vault.Receipt{N: t.last, Seq: seq}))
 }
 
+// eraseAgain is how long the keyring is left alone after an erasure that failed.
+const eraseAgain = 10 * time.Second
+
 // erase removes from the keyring what stored records have ended, and then
 // replies. The records are durable and say so: what cannot be erased now is
-// tried again with the next, and when the process dies the next Load does it.
+// tried again with the next and after a while, and when the process dies the next
+// Load does it.
 func (e *Engine) erase() {
 	var left []string
-	for x := range e.erasures {
-		ids := append(left, x.ticket.decision.Erase...)
-		e.mu.Lock() // no use is being decided with the material that goes
-		e.keys.forget(ids)
-		e.mu.Unlock()
-		left = nil
-		if err := e.keys.ringNow().Erase(context.Background(), ids...); err != nil {
-			left = ids
-			if e.cfg.Observe != nil {
-				e.cfg.Observe(eventstore.Commitment{Err: fmt.Errorf("erase from the keyring: %w", err)})
-			}
+	for {
+		var again <-chan time.Time
+		if len(left) > 0 {
+			again = time.After(eraseAgain)
 		}
-		x.ticket.reply(x.seq)
+		select {
+		case x, ok := <-e.erasures:
+			if !ok {
+				return
+			}
+			left = e.eraseNow(append(left, x.ticket.decision.Erase...))
+			x.ticket.reply(x.seq)
+		case <-again:
+			left = e.eraseNow(left)
+		}
 	}
+}
+
+// eraseNow erases the entries, and returns those that may be left.
+func (e *Engine) eraseNow(ids []string) (left []string) {
+	e.mu.Lock() // no use is being decided with the material that goes
+	e.keys.forget(ids)
+	e.mu.Unlock()
+	err := e.keys.ringNow().Erase(context.Background(), ids...)
+	if err == nil {
+		return nil
+	}
+	if e.cfg.Defect != nil { // the epoch goes on
+		e.cfg.Defect("erase from the keyring", "", err)
+	}
+	return ids
 }
 
 func (e *Engine) publish(r release) {

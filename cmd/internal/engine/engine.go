@@ -53,9 +53,10 @@ type Config struct {
 	// credentials may have been revoked. It runs after the records are on disk.
 	Changed func([]event.Event)
 	Observe func(eventstore.Commitment)
-	// Defect, if set, is told why a call failed that is recorded as an internal failure:
-	// its caller learns nothing of the cause.
-	Defect func(operation, requestID string, cause error)
+	// Defect, if set, is told why a call failed that is recorded as an internal failure,
+	// for its caller learns nothing of the cause, and what fails behind the calls, which
+	// has no request.
+	Defect func(what, requestID string, cause error)
 
 	// Trail, if set, answers the operations that ask for records.
 	Trail Trail

@@ -135,8 +135,8 @@ func (s *Server) start(ctx context.Context) error {
 		Log: s.log, Head: s.head, OpenRing: openRing, Root: root, Now: time.Now, Entropy: rand.Reader,
 		RekeyMode: s.opts.RekeyMode, Stored: s.stored, Changed: s.changed, Answered: metrics.answered,
 		Seat: s.seat(writer), Claim: s.opts.TakeOver, Trail: &s.trail, Projections: &s.rebuilding, Access: &s.access,
-		Defect: func(operation, requestID string, cause error) {
-			s.opts.Log.Error().Err(cause).Str("operation", operation).Str("request", requestID).Msg("a call failed for a reason of the vault's own")
+		Defect: func(what, requestID string, cause error) {
+			s.opts.Log.Error().Err(cause).Str("what", what).Str("request", requestID).Msg("failed for a reason of the vault's own")
 		},
 		Observe: func(c eventstore.Commitment) {
 			metrics.observe(c)
