@@ -81,7 +81,7 @@ func (c *Callout) tryServer(url string) error {
 		c.probe.asked.Store(false)
 		nc, err := nats.Connect(url, options...)
 		asked := c.probe.asked.Load()
-		switch refused := errors.Is(err, nats.ErrAuthorization); {
+		switch {
 		case err == nil:
 			nc.Close()
 			if asked {
@@ -92,7 +92,7 @@ func (c *Callout) tryServer(url string) error {
 			return fmt.Errorf("%w: it did not take the answer; auth_callout.issuer is not the public key of issuer.nk, or there is no account %s", ErrNotJudge, natslog.AccountClients)
 		case unreachable(err):
 			return err
-		case !refused || trial == trials:
+		case trial == trials: // also a server that is slow to let in, whose own PING the client does not expect
 			return fmt.Errorf("%w: it did not ask (%w); its configuration has no authorization { auth_callout } for account %s, or another keytrail answers", ErrNotJudge, err, natslog.AccountAuth)
 		}
 		time.Sleep(trialPause)
